@@ -1,0 +1,1 @@
+"""The lab notebooks that ship with ebit; `ebit notebooks DIR` copies them."""

@@ -1,0 +1,1 @@
+"""ebit.protocols."""
