@@ -1,1 +1,5 @@
-"""ebit.cli."""
+"""The command line, a file per subcommand."""
+
+from ebit.cli.main import run
+
+__all__ = ["run"]

@@ -1,5 +1,63 @@
-"""ebit: certify entanglement on gate-model quantum processors, and use it."""
+"""ebit: certify entanglement on gate-model quantum processors, and use it.
+
+The names here are loaded when they are first used:
+
+- `bell`: run a Bell test on a backend and score it.
+- `state`: prepare a state on a backend and say whether it is entangled.
+- `score`: score anybody's trials, counts or results.
+- `open_backend`, `list_backends`: where circuits can run.
+- `read_trials`, `Trials`, `game`: rounds and games.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from ebit._version import __version__
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from ebit.analysis import Score
+    from ebit.backends import list_backends, open_backend
+    from ebit.games import EbitError, Trials, game, read_trials
+    from ebit.protocols import bell, fringe, score, state
+
+__all__ = [
+    "EbitError",
+    "Score",
+    "Trials",
+    "__version__",
+    "bell",
+    "fringe",
+    "game",
+    "list_backends",
+    "open_backend",
+    "read_trials",
+    "score",
+    "state",
+]
+
+_HOME = {
+    "EbitError": "ebit.games",
+    "Score": "ebit.analysis",
+    "Trials": "ebit.games",
+    "bell": "ebit.protocols",
+    "fringe": "ebit.protocols",
+    "game": "ebit.games",
+    "list_backends": "ebit.backends",
+    "open_backend": "ebit.backends",
+    "read_trials": "ebit.games",
+    "score": "ebit.protocols",
+    "state": "ebit.protocols",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        from importlib import import_module
+
+        return getattr(import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'ebit' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

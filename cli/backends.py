@@ -1,0 +1,43 @@
+"""ebit backends."""
+
+from __future__ import annotations
+
+import click
+
+from ebit.cli.common import common, emit
+
+
+@click.command(name="backends")
+@common(seed=False, out=False)
+def command(*, as_json: bool, quiet: bool, debug: bool) -> None:
+    """List where circuits can run, and why the rest cannot.
+
+    Names: `aer` is an ideal simulator, `aer:fez` the same with the published calibration of IBM's
+    Fez, `cirq` Cirq's simulator.
+    """
+    del quiet, debug
+    from ebit.backends import list_backends
+
+    listed = list_backends()
+
+    def text() -> str:
+        usable = [b for b in listed if b.usable]
+        rest = [b for b in listed if not b.usable]
+        width = max(len(b.name) for b in listed)
+        lines = ["usable here:"]
+        lines += [f"  {b.name:<{width}}  {_qubits(b.qubits)}  {b.note}" for b in usable]
+        if rest:
+            lines += ["", "not usable here:"]
+            lines += [f"  {b.name:<{width}}  {_qubits(b.qubits)}  {b.note}" for b in rest]
+        return "\n".join(lines)
+
+    result = {
+        "backends": [
+            {"name": b.name, "usable": b.usable, "qubits": b.qubits, "note": b.note} for b in listed
+        ]
+    }
+    emit(result, text, as_json=as_json)
+
+
+def _qubits(number: int | None) -> str:
+    return f"{number:>4} qubits" if number is not None else " " * 11
