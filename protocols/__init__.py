@@ -1,1 +1,37 @@
-"""ebit.protocols."""
+"""Anything with a peer, a clock or a disk: the Bell test end to end, states, scores of files."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ebit.protocols.bell_test import bell
+    from ebit.protocols.fringes import fringe
+    from ebit.protocols.planning import plan
+    from ebit.protocols.run import Run, run_experiment
+    from ebit.protocols.scoring import score, score_wins
+    from ebit.protocols.states import state
+
+__all__ = ["Run", "bell", "fringe", "plan", "run_experiment", "score", "score_wins", "state"]
+
+_HOME = {
+    "Run": "run",
+    "bell": "bell_test",
+    "fringe": "fringes",
+    "plan": "planning",
+    "run_experiment": "run",
+    "score": "scoring",
+    "score_wins": "scoring",
+    "state": "states",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,76 @@
+"""The Bell test, end to end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from ebit.analysis import Score
+from ebit.analysis import score as score_trials
+from ebit.protocols.run import Progress, context_of, run_experiment
+
+__all__ = ["bell"]
+
+
+def bell(
+    backend: str | object = "aer",
+    *,
+    shots: int = 100_000,
+    settings: Literal["per-shot", "per-circuit"] = "per-shot",
+    pair: Sequence[int] | None = None,
+    qubits: Sequence[int] | None = None,
+    state: str | float = "phi+",
+    angles: Sequence[Sequence[float]] | None = None,
+    swapped: bool = False,
+    tau: float | None = None,
+    seed: int | None = None,
+    progress: Progress | None = None,
+) -> Score:
+    """Run a CHSH test on a backend and score it.
+
+    Args:
+        backend: a name ("aer", "aer:fez", "cirq"), or an object: ``AerSimulator()``,
+            ``cirq.Simulator()``, an IBM backend.
+        shots: rounds in all.
+        settings: "per-shot" draws them with coin qubits inside every shot, which is what evidence
+            against devices with memory needs; "per-circuit" runs one circuit per setting on two
+            qubits only.
+        pair: physical qubits of Alice and Bob; chosen by calibration if left out.
+        qubits: all physical qubits, in the experiment's order, in place of ``pair``.
+        state: phi+, phi-, psi+, psi-, or the angle of a partially entangled pair; measuring
+            angles follow it.
+        angles: ((a0, a1), (b0, b1)) in radians from Z in the XZ plane.
+        swapped: exchange the two qubits.
+        tau: how far settings can be predicted beyond 1/2; at least the coins' bias if left out.
+        seed: makes a simulator's run repeatable.
+        progress: called with (done, total).
+
+    Returns:
+        The score, with the rounds in ``score.trials``.
+
+    Raises:
+        EbitError: something that cannot be run, in one line.
+
+    Example:
+        >>> import ebit
+        >>> score = ebit.bell("aer", shots=20_000, settings="per-circuit", seed=1)
+        >>> bool(score.S > 2.7), score.status
+        (True, 'violation')
+
+    Source:
+        Clauser, Horne, Shimony, Holt, PRL 23, 880 (1969); coin qubits inside the circuit stand
+        for fresh settings.
+    """
+    from ebit.circuits import chsh
+
+    experiment = chsh(
+        state=state,
+        settings=settings,
+        angles=angles,  # type: ignore[arg-type]
+        swapped=swapped,
+    )
+    run = run_experiment(
+        experiment, backend, shots=shots, qubits=qubits, pair=pair, seed=seed, progress=progress
+    )
+    # The circuits were built for the game's own signs, before any data.
+    return score_trials(run.trials, experiment.game, minus="game", tau=tau, **context_of(run))
