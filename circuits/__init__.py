@@ -1,0 +1,125 @@
+"""What to prepare and what to measure: circuits of states and tests, and how their bits decode.
+
+Everything is loaded on first use, so that importing the package costs nothing. The builders of
+experiments have the names of the games they play in `ebit.games`.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ebit.circuits.agreement import bases_agree
+    from ebit.circuits.bell_test import chsh
+    from ebit.circuits.canonical import GATES
+    from ebit.circuits.chained import chained_chsh
+    from ebit.circuits.cirq_map import split, to_cirq
+    from ebit.circuits.experiment import Experiment, Readout
+    from ebit.circuits.ghz_states import (
+        ghz,
+        ghz_chain,
+        ghz_coupled,
+        ghz_tree,
+        ghz_vector,
+        graph_state,
+        graph_vector,
+    )
+    from ebit.circuits.layout import PREPARED
+    from ebit.circuits.magic import magic_square
+    from ebit.circuits.mermin import mermin_ghz
+    from ebit.circuits.pairs import PairState, pair_state
+    from ebit.circuits.stabiliser import stabilisers
+    from ebit.circuits.states import (
+        BELL_STATES,
+        bell,
+        bell_vector,
+        partial_pair,
+        partial_pair_vector,
+        w_state,
+        w_vector,
+    )
+    from ebit.circuits.sweep import fringe
+    from ebit.circuits.wstate import w_fidelity, w_fidelity_weights
+
+__all__ = [
+    "BELL_STATES",
+    "GATES",
+    "PREPARED",
+    "Experiment",
+    "PairState",
+    "Readout",
+    "bases_agree",
+    "bell",
+    "bell_vector",
+    "chained_chsh",
+    "chsh",
+    "fringe",
+    "ghz",
+    "ghz_chain",
+    "ghz_coupled",
+    "ghz_tree",
+    "ghz_vector",
+    "graph_state",
+    "graph_vector",
+    "magic_square",
+    "mermin_ghz",
+    "pair_state",
+    "partial_pair",
+    "partial_pair_vector",
+    "split",
+    "stabilisers",
+    "to_cirq",
+    "w_fidelity",
+    "w_fidelity_weights",
+    "w_state",
+    "w_vector",
+]
+
+# No module may have the name of a public function: importing it would hide the function.
+_HOME = {
+    "agreement": ("bases_agree",),
+    "bell_test": ("chsh",),
+    "canonical": ("GATES",),
+    "chained": ("chained_chsh",),
+    "cirq_map": ("split", "to_cirq"),
+    "experiment": ("Experiment", "Readout"),
+    "ghz_states": (
+        "ghz",
+        "ghz_chain",
+        "ghz_coupled",
+        "ghz_tree",
+        "ghz_vector",
+        "graph_state",
+        "graph_vector",
+    ),
+    "layout": ("PREPARED",),
+    "magic": ("magic_square",),
+    "mermin": ("mermin_ghz",),
+    "pairs": ("PairState", "pair_state"),
+    "stabiliser": ("stabilisers",),
+    "states": (
+        "BELL_STATES",
+        "bell",
+        "bell_vector",
+        "partial_pair",
+        "partial_pair_vector",
+        "w_state",
+        "w_vector",
+    ),
+    "sweep": ("fringe",),
+    "wstate": ("w_fidelity", "w_fidelity_weights"),
+}
+_MODULE = {name: module for module, names in _HOME.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_MODULE[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
