@@ -56,7 +56,7 @@ def shots_option(default: int) -> Callable[[_F], _F]:
     )
 
 
-class _Whole(click.ParamType):
+class _Whole(click.ParamType):  # type: ignore[type-arg]
     """A positive whole number, also written 1e5 or 100_000."""
 
     name = "number"
@@ -72,7 +72,7 @@ class _Whole(click.ParamType):
         return whole
 
 
-class _Qubits(click.ParamType):
+class _Qubits(click.ParamType):  # type: ignore[type-arg]
     """Qubit numbers separated by commas."""
 
     name = "qubits"
@@ -91,7 +91,7 @@ class _Qubits(click.ParamType):
         return numbers
 
 
-def qubit_list() -> click.ParamType:
+def qubit_list() -> _Qubits:
     """Return the type of options such as --pair 3,4."""
     return _Qubits()
 

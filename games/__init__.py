@@ -18,13 +18,14 @@ from ebit.games.errors import (
     MissingExtraError,
     RefusedError,
 )
-from ebit.games.files import read_trials, write_trials
+from ebit.games.files import as_trials, read_trials, write_trials
 from ebit.games.foreign import (
     BitOrder,
     trials_from_cirq,
     trials_from_dict,
     trials_from_json,
     trials_from_qiskit,
+    trials_from_table,
 )
 from ebit.games.game import Against, Floor, Game, ParityRule, TableRule, Trust
 from ebit.games.shots import Shots
@@ -47,6 +48,7 @@ __all__ = [
     "TableRule",
     "Trials",
     "Trust",
+    "as_trials",
     "bases_agree",
     "chained_chsh",
     "chsh",
@@ -59,6 +61,7 @@ __all__ = [
     "trials_from_dict",
     "trials_from_json",
     "trials_from_qiskit",
+    "trials_from_table",
     "write_trials",
     "write_whole",
 ]

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import json
-import zipfile
+from collections.abc import Iterator
 from dataclasses import replace
-from math import prod
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -14,13 +12,17 @@ import numpy as np
 import numpy.typing as npt
 
 from ebit.games.atomic import write_whole
-from ebit.games.csvfiles import column_names, counts_from_csv, plus_minus
-from ebit.games.csvtext import columns_of
+from ebit.games.cells import integers, unpack
+from ebit.games.csvfiles import column_names
+from ebit.games.csvtext import columns_of, shown
 from ebit.games.errors import ArgumentError, MissingExtraError
-from ebit.games.hints import Hints, meta_of
+from ebit.games.gather import Gather, counted
+from ebit.games.hints import Hints, meta_from, meta_of
 from ebit.games.trials import Trials
 
 __all__ = ["read_npz", "read_parquet", "write_npz", "write_parquet"]
+
+_ROWS = 1 << 20
 
 
 def write_npz(trials: Trials, file: BinaryIO) -> None:
@@ -35,38 +37,30 @@ def write_npz(trials: Trials, file: BinaryIO) -> None:
     np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
 
 
-def read_npz(path: Path) -> Trials:
+def read_npz(path: Path, hints: Hints) -> Trials:
     """Read what `write_npz` wrote."""
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
-        meta = json.loads(str(arrays["meta"]))
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise ArgumentError(f"{path}: not a whole NPZ file of trials ({error})") from None
-    return _from_stored(arrays.get("cells"), arrays.get("counts"), arrays.get("blocks"), meta, path)
+    with open(path, "rb") as file:
+        # A damaged archive fails in many ways: zip, zlib, numpy's header, memory not there.
+        try:
+            stored = np.load(file, allow_pickle=False)
+            arrays = {name: np.asarray(stored[name]) for name in stored.files}
+            text = str(arrays["meta"])
+        except Exception as error:
+            raise ArgumentError(f"not a whole NPZ file of trials ({_reason(error)})") from None
+    hints = replace(hints, meta=meta_from(text))
+    settings, outcomes = tuple(hints.meta["settings"]), tuple(hints.meta["outcomes"])
+    hints.shape(len(settings))
+    if set(arrays) - {"blocks"} == {"meta", "cells"}:
+        return hints.rounds(arrays["cells"], settings, outcomes, arrays.get("blocks"))
+    if set(arrays) != {"meta", "counts"} or arrays["counts"].shape != (*settings, *outcomes):
+        raise ArgumentError(
+            "an NPZ file of trials must hold cells, or counts of its shape, and nothing unknown"
+        )
+    return hints.counts(arrays["counts"])
 
 
-def _from_stored(
-    cells: npt.NDArray[Any] | None,
-    counts: npt.NDArray[Any] | None,
-    blocks: npt.NDArray[Any] | None,
-    meta: dict[str, Any],
-    path: Path,
-) -> Trials:
-    settings, outcomes = tuple(meta["settings"]), tuple(meta["outcomes"])
-    if cells is not None and len(cells) and int(cells.max()) >= prod(settings) * prod(outcomes):
-        raise ArgumentError(f"{path}: a round lies outside the stored shape {settings}, {outcomes}")
-    return Trials(
-        settings=settings,
-        outcomes=outcomes,
-        cells=cells,
-        given_counts=None if cells is not None else counts,
-        chosen=meta["chosen"],
-        chosen_reason=meta["chosen_reason"],
-        source=meta["source"],
-        ordered=meta["ordered"],
-        blocks=blocks,
-    )
+def _reason(error: Exception) -> str:
+    return shown(" ".join(str(error).split()) or type(error).__name__, 120)
 
 
 def _arrow() -> tuple[Any, Any]:
@@ -81,60 +75,92 @@ def _arrow() -> tuple[Any, Any]:
 def write_parquet(trials: Trials, path: Path) -> Path:
     """Write one row per round or per count, with the rest as metadata."""
     arrow, parquet = _arrow()
-    meta = {**meta_of(trials), "kind": "rounds" if trials.cells is not None else "counts"}
     names = column_names(trials.n_parties)
+    types = {name: arrow.uint8() for name in names}
     if trials.cells is None:
-        index = np.indices(trials.counts.shape).reshape(len(names), -1)
-        columns = {n: arrow.array(c.astype(np.uint8)) for n, c in zip(names, index, strict=True)}
-        columns["count"] = arrow.array(trials.counts.ravel())
-    else:
-        table = np.unravel_index(trials.cells, (*trials.settings, *trials.outcomes))
-        columns = {n: arrow.array(c.astype(np.uint8)) for n, c in zip(names, table, strict=True)}
+        types["count"] = arrow.int64()
+    elif trials.blocks is not None:
+        types = {"block": arrow.int64(), **types}
+    schema = arrow.schema(list(types.items()), metadata={"ebit": json.dumps(meta_of(trials))})
+
+    def write(file: BinaryIO) -> None:
+        with parquet.ParquetWriter(file, schema, write_page_checksum=True) as writer:
+            for columns in _column_chunks(trials):
+                writer.write_table(arrow.table(columns, schema=schema))
+
+    return write_whole(path, write)
+
+
+def _column_chunks(trials: Trials) -> Iterator[list[npt.NDArray[Any]]]:
+    shape = (*trials.settings, *trials.outcomes)
+    if trials.cells is None:
+        index = np.indices(shape, dtype=np.uint8).reshape(len(shape), -1)
+        yield [*index, trials.counts.ravel()]
+        return
+    for start in range(0, trials.n, _ROWS):
+        part = trials.cells[start : start + _ROWS]
+        columns = [np.ascontiguousarray(column) for column in unpack(part, shape).T]
         if trials.blocks is not None:
-            rows = np.searchsorted(trials.blocks, np.arange(trials.n), side="right") - 1
-            columns = {"block": arrow.array(rows), **columns}
-    written = arrow.table(columns).replace_schema_metadata({"ebit": json.dumps(meta)})
-    return write_whole(path, lambda file: parquet.write_table(written, file))
+            rows = np.arange(start, start + len(part))
+            columns = [np.searchsorted(trials.blocks, rows, side="right") - 1, *columns]
+        yield columns
 
 
 def read_parquet(path: Path, hints: Hints) -> Trials:
     """Read rounds, or counts where there is a count column, from Parquet."""
-    arrow, parquet = _arrow()
+    _, parquet = _arrow()
+    with open(path, "rb") as file:
+        return _read_open(parquet, file, hints)
+
+
+def _read_open(parquet: Any, file: BinaryIO, hints: Hints) -> Trials:
     try:
-        stored = parquet.read_table(path)
-    except (OSError, arrow.ArrowException) as error:
-        reason = str(error).splitlines()[0]
-        raise ArgumentError(f"{path}: not a whole Parquet file ({reason})") from None
-    hints = replace(hints, meta=json.loads((stored.schema.metadata or {}).get(b"ebit", b"{}")))
-    columns = columns_of(",".join(stored.column_names), path)
-    rows = []
-    for name in stored.column_names:
-        column = stored.column(name)
-        if column.null_count:
-            raise ArgumentError(f"{path}: column {name!r} has missing values")
-        rows.append(column.to_numpy())
-    asked = np.stack([rows[i] for i in columns.settings], axis=1)
-    answered = np.stack([rows[i] for i in columns.outcomes], axis=1)
-    shape = hints.shape(asked.shape[1])
-    try:
+        stored = parquet.ParquetFile(file, page_checksum_verification=True)
+        schema = stored.schema_arrow
+        names, noted = list(schema.names), (schema.metadata or {}).get(b"ebit")
+        batches = stored.iter_batches(batch_size=_ROWS)
+    except Exception as error:
+        raise ArgumentError(f"not a whole Parquet file ({_reason(error)})") from None
+    if noted is not None:
+        hints = replace(hints, meta=meta_from(noted))
+    columns = columns_of(names)
+    gather = Gather(len(columns.settings), hints)
+    tables: list[npt.NDArray[np.integer]] = []
+    seen = 0
+    used = [*columns.settings, *columns.outcomes]
+    if columns.count is not None:
+        used.append(columns.count)
+    while True:
+        try:
+            batch = next(batches, None)
+        except Exception as error:
+            raise ArgumentError(f"not a whole Parquet file ({_reason(error)})") from None
+        if batch is None:
+            break
+        rows = {i: _numbers(batch.column(i), names[i]) for i in used}
         if columns.count is not None:
-            text = _as_csv(rows)
-            with io.BytesIO(text) as file:
-                counted = counts_from_csv(file, path, columns, hints, 2)
-                return hints.finish(counted)
-        answered = plus_minus(answered, bool((answered == -1).any()))
-        ordered = Trials.from_rounds(
-            asked,
-            answered,
-            block=rows[columns.block] if columns.block is not None else None,
-            shape=shape,
-            chosen=hints.how,
-            source=hints.who,
+            tables.append(np.stack([rows[i].astype(np.int64) for i in used]))
+            continue
+        block = None
+        if columns.block is not None:
+            block = batch.column(columns.block).to_numpy(zero_copy_only=False)
+        gather.add(
+            [rows[i] for i in columns.settings],
+            [rows[i] for i in columns.outcomes],
+            block,
+            lambda row, before=seen: f"row {before + row + 1}",  # type: ignore[misc]
         )
-        return hints.finish(ordered)
-    except ArgumentError as error:
-        raise ArgumentError(f"{path}: {error}") from None
+        seen += batch.num_rows
+    if columns.count is None:
+        return gather.finish()
+    n = len(columns.settings)
+    table = np.concatenate([np.empty((len(used), 0), dtype=np.int64), *tables], axis=1)
+    return counted(
+        list(table[:n]), list(table[n : 2 * n]), table[-1], hints, lambda row: f"row {row + 1}"
+    )
 
 
-def _as_csv(rows: list[npt.NDArray[Any]]) -> bytes:
-    return "".join(",".join(map(str, row)) + "\n" for row in zip(*rows, strict=True)).encode()
+def _numbers(column: Any, name: str) -> npt.NDArray[np.integer]:
+    if column.null_count:
+        raise ArgumentError(f"column {shown(name)!r} must be complete, but has missing values")
+    return integers(f"column {shown(name)!r}", column.to_numpy(zero_copy_only=False))

@@ -258,7 +258,7 @@ def stabilisers(
             )
     else:
         chosen = list(which)
-    link = None if isinstance(edges, str) else [(int(a), int(b)) for a, b in edges]
+    link = None if isinstance(edges, str) and edges == "ghz" else _edges(edges)
     paulis, signs, connected = graph_stabilisers(link, n, chosen)
     kind = "ghz" if link is None else "graph"
     all_drawn = len(chosen) == 1 << n
@@ -308,6 +308,20 @@ def game(name: str) -> Game:
         "game must be chsh, mermin-ghz-N, magic-square, bases-agree-xz, bases-agree-xyz, "
         f"chained-chsh-M or ghz-stabilisers-N, but was {name!r}"
     )
+
+
+def _edges(edges: object) -> list[tuple[int, int]]:
+    found = []
+    if isinstance(edges, str) or not isinstance(edges, Iterable):
+        raise ArgumentError(f"edges must be 'ghz' or a list of pairs of qubits, but was {edges!r}")
+    for edge in edges:
+        pair = tuple(edge) if isinstance(edge, (Sequence, np.ndarray)) else ()
+        if len(pair) != 2 or not all(isinstance(k, (int, np.integer)) for k in pair):
+            raise ArgumentError(
+                f"edges must be pairs of qubits such as (0, 1), but one is {edge!r}"
+            )
+        found.append((int(pair[0]), int(pair[1])))
+    return found
 
 
 def _check_int(name: str, value: int, low: int, high: int) -> None:

@@ -7,177 +7,96 @@ import json
 from dataclasses import replace
 from math import prod
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
+from ebit.games.cells import unpack
 from ebit.games.csvtext import (
-    Columns,
+    Rows,
     columns_of,
     open_bytes,
     parse_chunk,
     read_chunks,
+    read_line,
     rounds_text,
 )
 from ebit.games.errors import ArgumentError
-from ebit.games.hints import Hints, meta_of
-from ebit.games.trials import Trials, cell_type, check_range
+from ebit.games.gather import Gather, counted
+from ebit.games.hints import Hints, meta_from, meta_of
+from ebit.games.trials import Trials
 
-__all__ = ["column_names", "counts_from_csv", "plus_minus", "read_csv", "write_csv", "write_gzip"]
+__all__ = ["column_names", "read_csv", "write_csv", "write_gzip"]
 
-MARK = "# ebit trials 1 "
+MARK = "# ebit trials "
+_VERSION = "1"
 _WRITE_ROWS = 1 << 20
+_WITH_ZEROS = 1 << 12
 
 
 def read_csv(path: Path, hints: Hints) -> Trials:
-    """Read rounds, or counts where there is a count column."""
+    """Read rounds, or counts where there is a count column.
+
+    Blank lines and lines that start with # are passed over.
+
+    Raises:
+        ArgumentError: what is wrong, and in which line; the text does not name the file.
+    """
     with open_bytes(path) as file:
-        try:
-            header = file.readline().decode("utf-8-sig", errors="replace").strip()
-            meta: dict[str, Any] = {}
-            if header.startswith(MARK):
-                meta = json.loads(header[len(MARK) :])
-                header = file.readline().decode(errors="replace").strip()
-        except (OSError, EOFError, json.JSONDecodeError) as error:
-            raise ArgumentError(f"{path}: cut short or damaged: {error}") from None
-        hints = replace(hints, meta=meta)
-        columns = columns_of(header, path)
-        first = 2 + bool(meta)
-        if columns.count is not None:
-            trials = counts_from_csv(file, path, columns, hints, first)
-        else:
-            trials = _rounds_from_csv(file, path, columns, hints, first)
-        return hints.finish(trials)
-
-
-def plus_minus(outcomes: npt.NDArray[np.integer], signed: bool) -> npt.NDArray[np.integer]:
-    """Turn outcomes written +1 and -1 into 0 and 1."""
-    return (1 - outcomes) // 2 if signed else outcomes
-
-
-def _rounds_from_csv(
-    file: BinaryIO,
-    path: Path,
-    columns: Columns,
-    hints: Hints,
-    line: int,
-) -> Trials:
-    parties = len(columns.settings)
-    declared = hints.shape(parties)
-    shape = declared or ((10,) * parties, (10,) * parties)
-    kind = cell_type(prod(shape[0]) * prod(shape[1]))
-    pieces: list[npt.NDArray[np.unsignedinteger]] = []
-    starts: list[npt.NDArray[np.int64]] = []
-    last_block: int | None = None
-    seen, tops, signed = 0, np.zeros(2 * parties, dtype=np.int64), False
-    for text in read_chunks(file, path):
-        table = parse_chunk(text, columns, path, line + seen)
-        size = len(table[0])
-        asked = [table[i] for i in columns.settings]
-        answered = [table[i] for i in columns.outcomes]
-        if any(column.dtype.kind == "i" and (column == -1).any() for column in answered):
-            signed = True
-        if signed and seen and not any((column == -1).any() for column in answered):
-            raise ArgumentError(f"{path}: outcomes must be all 0/1 or all +1/-1")
-        answered = [plus_minus(column, signed) for column in answered]
-        for what, group, sizes in (
-            ("settings", asked, shape[0]),
-            ("outcomes", answered, shape[1]),
-        ):
-            try:
-                check_range(what, np.stack(group, axis=1), sizes, first_row=seen)
-            except ArgumentError as error:
-                raise ArgumentError(f"{path}: {error}") from None
-        both = [*asked, *answered]
-        tops = np.maximum(tops, [int(column.max()) for column in both])
-        code = np.zeros(size, dtype=kind)
-        for column, width in zip(both, [*shape[0], *shape[1]], strict=True):
-            code = code * kind(width) + column.astype(kind)
-        pieces.append(code)
-        if columns.block is not None:
-            mark = table[columns.block]
-            new = np.flatnonzero(mark[1:] != mark[:-1]) + 1 + seen
-            if last_block is None or int(mark[0]) != last_block:
-                new = np.r_[seen, new]
-            starts.append(new.astype(np.int64))
-            last_block = int(mark[-1])
-        seen += size
-    if not seen:
-        raise ArgumentError(f"{path} has a header but no rounds")
-    cells = np.concatenate(pieces) if len(pieces) > 1 else pieces[0]
-    pieces.clear()
-    if declared is None:
-        top = np.maximum(tops + 1, 2)
-        small = (tuple(int(t) for t in top[:parties]), tuple(int(t) for t in top[parties:]))
-        cells = _recode(cells, shape, small)
-        shape = small
-    return Trials.from_cells(
-        cells,
-        settings=shape[0],
-        outcomes=shape[1],
-        blocks=np.concatenate(starts) if starts else None,
-        chosen=hints.how,
-        source=hints.who,
+        line, header = 0, ""
+        while not header:
+            raw = read_line(file)
+            if raw is None:
+                raise ArgumentError("there must be a header such as x,y,a,b, but there is no line")
+            line += 1
+            text = raw.decode("utf-8-sig" if line == 1 else "utf-8", errors="replace").strip()
+            if text.startswith(MARK):
+                hints = replace(hints, meta=_meta(text))
+            elif not text.startswith("#"):
+                header = text
+        columns = columns_of(header.split(","))
+        line += 1
+        gather = Gather(len(columns.settings), hints)
+        tables: list[npt.NDArray[np.int64]] = []
+        lines: list[npt.NDArray[np.int64]] = []
+        for piece in read_chunks(file):
+            rows = parse_chunk(piece, columns.width, line)
+            line += piece.count(b"\n")
+            if columns.count is not None:
+                tables.append(np.stack(rows.columns, axis=1).astype(np.int64))
+                lines.append(_lines(rows))
+                continue
+            gather.add(
+                [rows.columns[i] for i in columns.settings],
+                [rows.columns[i] for i in columns.outcomes],
+                rows.columns[columns.block] if columns.block is not None else None,
+                rows.where,
+            )
+    if columns.count is None:
+        return gather.finish()
+    table = np.concatenate([np.empty((0, columns.width), dtype=np.int64), *tables])
+    at = np.concatenate([np.empty(0, dtype=np.int64), *lines])
+    return counted(
+        [table[:, i] for i in columns.settings],
+        [table[:, i] for i in columns.outcomes],
+        table[:, columns.count],
+        hints,
+        lambda row: f"line {at[row]}",
     )
 
 
-def _recode(
-    cells: npt.NDArray[np.unsignedinteger],
-    old: tuple[tuple[int, ...], tuple[int, ...]],
-    new: tuple[tuple[int, ...], tuple[int, ...]],
-) -> npt.NDArray[np.unsignedinteger]:
-    """Renumber cells from one shape to a smaller one that holds them all."""
-    before, after = (*old[0], *old[1]), (*new[0], *new[1])
-    kind = cell_type(prod(after))
-    if prod(before) > 1 << 24:
-        out = np.empty(len(cells), dtype=kind)
-        for at in range(0, len(cells), 1 << 20):
-            columns = np.unravel_index(cells[at : at + (1 << 20)], before)
-            out[at : at + (1 << 20)] = np.ravel_multi_index(columns, after)
-        return out
-    inside = np.indices(after).reshape(len(after), -1)
-    lookup = np.zeros(prod(before), dtype=kind)
-    lookup[np.ravel_multi_index(tuple(inside), before)] = np.arange(prod(after))
-    return np.asarray(lookup[cells])
+def _meta(text: str) -> dict[str, object]:
+    version, _, rest = text[len(MARK) :].partition(" ")
+    if version != _VERSION:
+        raise ArgumentError(f"written in format {version!r}; this ebit reads format {_VERSION}")
+    return meta_from(rest)
 
 
-def counts_from_csv(
-    file: BinaryIO,
-    path: Path,
-    columns: Columns,
-    hints: Hints,
-    line: int,
-) -> Trials:
-    """Read a table of counts; line is the number of its first line in the file."""
-    tables = []
-    for text in read_chunks(file, path):
-        tables.append(np.stack(parse_chunk(text, columns, path, line), axis=1).astype(np.int64))
-        line += len(tables[-1])
-    if not tables:
-        raise ArgumentError(f"{path} has a header but no counts")
-    table: npt.NDArray[np.int64] = np.concatenate(tables)
-    counts = table[:, columns.count]
-    if (counts < 0).any():
-        row = int(np.argmax(counts < 0))
-        raise ArgumentError(
-            f"{path}: counts must not be negative, but line {row + 2 + bool(hints.meta)} has {counts[row]}"
-        )
-    asked, answered = table[:, columns.settings], table[:, columns.outcomes]
-    answered = plus_minus(answered, bool((answered == -1).any())).astype(np.int64)
-    parties = asked.shape[1]
-    shape = hints.shape(parties) or (
-        tuple(max(2, int(t) + 1) for t in asked.max(axis=0)),
-        tuple(max(2, int(t) + 1) for t in answered.max(axis=0)),
-    )
-    for what, group, sizes in (("settings", asked, shape[0]), ("outcomes", answered, shape[1])):
-        try:
-            check_range(what, group, sizes)
-        except ArgumentError as error:
-            raise ArgumentError(f"{path}: {error}") from None
-    full = np.zeros((*shape[0], *shape[1]), dtype=np.int64)
-    np.add.at(full, (*asked.T, *answered.T), counts)
-    return Trials.from_counts(full, chosen=hints.how, source=hints.who)
+def _lines(rows: Rows) -> npt.NDArray[np.int64]:
+    if rows.lines is not None:
+        return rows.lines
+    return rows.first + np.arange(len(rows.columns[0]), dtype=np.int64)
 
 
 def column_names(parties: int) -> list[str]:
@@ -195,22 +114,24 @@ def write_gzip(trials: Trials, file: BinaryIO) -> None:
 
 def write_csv(trials: Trials, file: BinaryIO) -> None:
     """Write rounds or counts, with what the table does not say in a first comment line."""
-    file.write((MARK + json.dumps(meta_of(trials)) + "\n").encode())
+    file.write((f"{MARK}{_VERSION} {json.dumps(meta_of(trials))}\n").encode())
     names = column_names(trials.n_parties)
+    shape = (*trials.settings, *trials.outcomes)
     if trials.cells is None:
         file.write((",".join([*names, "count"]) + "\n").encode())
-        for index in np.ndindex(*trials.counts.shape):
-            row = [*index, int(trials.counts[index])]
-            file.write((",".join(map(str, row)) + "\n").encode())
+        # The first line gives the shape, so large tables can leave out what never came.
+        zeros = prod(shape) <= _WITH_ZEROS
+        kept = np.arange(prod(shape)) if zeros else np.flatnonzero(trials.counts)
+        index = np.stack(np.unravel_index(kept, shape), axis=1).tolist()
+        for row, count in zip(index, trials.counts.ravel()[kept].tolist(), strict=True):
+            file.write((",".join(map(str, [*row, count])) + "\n").encode())
         return
     front = [] if trials.blocks is None else ["block"]
     file.write((",".join([*front, *names]) + "\n").encode())
     for start in range(0, trials.n, _WRITE_ROWS):
         part = trials.cells[start : start + _WRITE_ROWS]
-        columns = np.unravel_index(part, (*trials.settings, *trials.outcomes))
-        table = np.stack([c.astype(np.uint8) for c in columns], axis=1)
         block = None
         if trials.blocks is not None:
             rows = np.arange(start, start + len(part))
             block = np.searchsorted(trials.blocks, rows, side="right") - 1
-        file.write(rounds_text(table, block))
+        file.write(rounds_text(unpack(part, shape), block))

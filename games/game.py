@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from math import prod
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from ebit.games.enumeration import conventions_of, local_value_of
+from ebit.games.enumeration import conventions_of, flip_basis, in_span, local_value_of
 from ebit.games.errors import ArgumentError
 
 __all__ = ["Against", "Floor", "Game", "ParityRule", "TableRule", "Trust"]
@@ -148,10 +149,18 @@ class Game:
         return bool(np.allclose(self.distribution, 1 / self.n_questions, rtol=0, atol=1e-12))
 
     @cached_property
-    def _index(self) -> npt.NDArray[np.intp]:
-        index = np.full(self.settings, -1, dtype=np.intp)
-        index[tuple(self.questions.T)] = np.arange(self.n_questions)
-        return index
+    def _codes(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.intp]]:
+        if prod(self.settings) > 1 << 62:
+            raise ArgumentError(f"game {self.name!r} has too many settings to number its questions")
+        codes = self._code(self.questions.astype(np.int64))
+        order = np.argsort(codes)
+        return codes[order], order
+
+    def _code(self, settings: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        code = np.zeros(settings.shape[:-1], dtype=np.int64)
+        for i, size in enumerate(self.settings):
+            code = code * size + settings[..., i]
+        return code
 
     def question_index(self, settings: npt.NDArray[np.integer]) -> npt.NDArray[np.intp]:
         """Return the question of each row of settings, -1 where the game never asks it.
@@ -159,8 +168,17 @@ class Game:
         Args:
             settings: integers (..., n), the setting of each party.
         """
-        given = np.asarray(settings)
-        return np.asarray(self._index[tuple(np.moveaxis(given, -1, 0))], dtype=np.intp)
+        given = np.asarray(settings).astype(np.int64)
+        if not given.ndim or given.shape[-1] != self.n_parties:
+            raise ArgumentError(
+                f"settings must have one entry per party ({self.n_parties}) in their last axis, "
+                f"but had shape {given.shape}"
+            )
+        known, order = self._codes
+        inside = ((given >= 0) & (given < np.asarray(self.settings))).all(axis=-1)
+        code = np.where(inside, self._code(given), -1)
+        at = np.minimum(np.searchsorted(known, code), len(known) - 1)
+        return np.asarray(np.where(known[at] == code, order[at], -1), dtype=np.intp)
 
     def won(
         self, question: npt.NDArray[np.intp], outcomes: npt.NDArray[np.uint8]
@@ -170,10 +188,10 @@ class Game:
 
     @cached_property
     def _table(self) -> npt.NDArray[np.bool_]:
-        size = self.n_questions * int(np.prod([float(k) for k in self.outcomes]))
+        size = self.n_questions * prod(self.outcomes)
         if size > _TABLE_LIMIT:
             raise ArgumentError(
-                f"game {self.name!r} has {size:.3g} pairs of question and answer; a table of them "
+                f"game {self.name!r} has {float(size):.3g} pairs of question and answer; a table of them "
                 f"may have at most {_TABLE_LIMIT}: use a smaller game, or `won` on rounds"
             )
         return self.rule.table(self.outcomes)
@@ -215,10 +233,11 @@ class Game:
                 return floor
         if trust == "none" and against in (None, "local"):
             return Floor("none", "local", self.local_value(), "enumeration of local strategies")
-        known = ", ".join(f"({f.trust}, {f.against})" for f in self.floors) or "none"
+        pairs = {("none", "local"): None, **{(f.trust, f.against): None for f in self.floors}}
+        known = ", ".join(f"({t}, {a})" for t, a in pairs)
         raise ArgumentError(
             f"game {self.name!r} has no floor for trust={trust!r}, against={against!r}; "
-            f"known: (none, local), {known}"
+            f"known: {known}"
         )
 
     def value(self, behaviour: npt.NDArray[np.float64]) -> float:
@@ -272,10 +291,10 @@ class Game:
         Raises:
             ArgumentError: no relabelling of outcomes gives these signs.
         """
-        wanted = np.asarray(signs, dtype=np.int8)
-        if not (wanted.shape == (self.n_questions,) and self._reaches(wanted)):
+        wanted = np.asarray(signs)
+        if not (wanted.shape == self.signs.shape and self._reaches(wanted)):
             raise ArgumentError(
-                f"signs must be one of the {len(self.conventions())} patterns that relabelling "
+                f"signs must be one of the 2^{len(flip_basis(self))} patterns that relabelling "
                 f"outcomes of {self.name!r} can reach, but were {wanted.tolist()}"
             )
         if np.array_equal(wanted, self.signs):
@@ -283,11 +302,12 @@ class Game:
         rule = self.rule
         if not isinstance(rule, ParityRule):  # `signs` has refused already
             raise ArgumentError(f"game {self.name!r} has no signs")
-        target = ((1 - wanted) // 2).astype(np.uint8)
+        target = (wanted < 0).astype(np.uint8)
         return replace(self, rule=ParityRule(rule.mask, target), signs_changed=True)
 
     def _reaches(self, signs: npt.NDArray[np.int8]) -> bool:
-        return bool((self.conventions() == signs).all(axis=1).any())
+        flipped = sum(1 << int(q) for q in np.flatnonzero(signs != self.signs))
+        return bool((np.abs(signs) == 1).all()) and in_span(flipped, flip_basis(self))
 
     def bell_of(self, win_rate: float) -> float:
         """Return sum_q s_q E_q of a parity game asked uniformly, at this win probability."""
@@ -306,7 +326,7 @@ class Game:
     @property
     def local_bell(self) -> float:
         """Largest sum_q s_q E_q of local models (CHSH: 2)."""
-        return self.bell_of(self.local_value())
+        return self.bell_of(self.floor("none", against="local").value)
 
     @property
     def quantum_bell(self) -> float | None:
@@ -324,26 +344,36 @@ class Game:
 
 
 def _check(game: Game) -> None:
-    questions, n = game.questions, game.questions.shape[1]
+    questions = game.questions
+    if questions.ndim != 2 or not questions.size or questions.dtype != np.uint8:
+        raise ArgumentError(
+            "questions must be uint8 (questions, parties) with at least one of each, "
+            f"but were {questions.dtype} of shape {questions.shape}"
+        )
+    n = questions.shape[1]
     if not len(game.settings) == len(game.outcomes) == n:
         raise ArgumentError(
             f"settings and outcomes must have one entry per party ({n}), "
             f"but have {len(game.settings)} and {len(game.outcomes)}"
         )
-    if (questions >= np.asarray(game.settings)).any():
-        raise ArgumentError(f"questions must ask settings below {game.settings}")
-    if len({bytes(row) for row in np.ascontiguousarray(questions, dtype=np.uint8)}) != len(
-        questions
-    ):
+    if min(game.outcomes) < 1 or (questions >= np.asarray(game.settings)).any():
+        raise ArgumentError(
+            f"questions must ask settings below {game.settings}, with at least one outcome each"
+        )
+    if len({bytes(row) for row in np.ascontiguousarray(questions)}) != len(questions):
         raise ArgumentError(f"questions of {game.name!r} must differ from one another")
     weights = game.distribution
-    if weights.shape != (len(questions),) or (weights <= 0).any() or abs(weights.sum() - 1) > 1e-9:
+    if weights.shape != (len(questions),) or not (
+        (weights > 0).all() and abs(weights.sum() - 1) <= 1e-9
+    ):
         raise ArgumentError(
             "distribution must give each question a positive probability, with sum 1"
         )
     if isinstance(game.rule, ParityRule):
         if game.rule.mask.shape != questions.shape or game.rule.target.shape != weights.shape:
             raise ArgumentError("rule must have a mask (Q, n) and a target (Q,)")
+        if (game.rule.target > 1).any():
+            raise ArgumentError("rule must have targets 0 or 1")
         counted = np.asarray(game.outcomes)[game.rule.mask.any(axis=0)]
         if (counted != 2).any():
             raise ArgumentError("a parity rule needs two outcomes of every party that counts")

@@ -50,7 +50,7 @@ def graph_stabilisers(
                 raise ArgumentError(f"edges must be listed once each, but ({a}, {b}) is repeated")
             zs[a, b] = zs[b, a] = 1
         connected = _connected(zs)
-    indices = [int(k) for k in chosen]
+    indices = [int(k) if isinstance(k, (int, np.integer)) else -1 for k in chosen]
     if (
         not indices
         or len(set(indices)) != len(indices)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
@@ -12,9 +11,23 @@ from typing import Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from ebit.games.choice import Chosen, chunked_bincount, detect_counts, detect_rounds
+from ebit.games.cells import (
+    TABLE_LIMIT,
+    cell_type,
+    check_cells,
+    check_columns,
+    check_shape,
+    chunked_bincount,
+    integers,
+    pack,
+    question_of,
+    tally,
+    unpack,
+)
+from ebit.games.choice import Chosen, check_chosen, detect_counts, detect_rounds
 from ebit.games.errors import ArgumentError
 from ebit.games.game import Game
+from ebit.games.inplay import counts_in, rounds_in, seen_in
 
 __all__ = ["Source", "Trials", "cell_type"]
 
@@ -22,14 +35,6 @@ Source = Literal["device", "host", "unknown"]
 
 # The weakest way of choosing settings wins when runs are merged.
 _STRENGTH: tuple[Chosen, ...] = ("unknown", "pattern", "per-circuit", "per-block", "per-shot")
-
-
-def cell_type(size: int) -> type[np.unsignedinteger]:
-    """Return the smallest unsigned integer that numbers ``size`` cells."""
-    for kind in (np.uint8, np.uint16, np.uint32):
-        if size <= np.iinfo(kind).max + 1:
-            return kind
-    return np.uint64
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +75,12 @@ class Trials:
     def __post_init__(self) -> None:
         if (self.cells is None) == (self.given_counts is None):
             raise ArgumentError("trials need either rounds or counts")
+        check_shape(self.settings, self.outcomes)
+        check_chosen(self.chosen)
+        if self.source not in get_args(Source):
+            raise ArgumentError(
+                f"source must be one of {', '.join(get_args(Source))}, but was {self.source!r}"
+            )
 
     @classmethod
     def from_rounds(
@@ -97,19 +108,16 @@ class Trials:
             ArgumentError: shapes that do not agree, values out of range, or a declaration that
                 the data contradict.
         """
-        asked, answered = _integers("settings", settings), _integers("outcomes", outcomes)
+        asked, answered = integers("settings", settings), integers("outcomes", outcomes)
         if asked.ndim != 2 or asked.shape != answered.shape or not asked.size:
             raise ArgumentError(
                 "settings and outcomes must both have shape (rounds, parties) with at least one "
                 f"round, but had {asked.shape} and {answered.shape}"
             )
         sizes = shape or (_sizes(asked), _sizes(answered))
-        check_range("settings", asked, sizes[0])
-        check_range("outcomes", answered, sizes[1])
-        code = np.zeros(len(asked), dtype=cell_type(prod(sizes[0]) * prod(sizes[1])))
-        for column, size in zip([*asked.T, *answered.T], [*sizes[0], *sizes[1]], strict=True):
-            code *= code.dtype.type(size)
-            code += column.astype(code.dtype)
+        check_shape(*sizes)
+        check_columns("settings", list(asked.T), sizes[0])
+        check_columns("outcomes", list(answered.T), sizes[1])
         starts = None
         if block is not None:
             marks = np.asarray(block)
@@ -117,7 +125,12 @@ class Trials:
                 raise ArgumentError(f"block must have one number per round ({len(asked)})")
             starts = np.flatnonzero(np.r_[True, marks[1:] != marks[:-1]]).astype(np.int64)
         return cls.from_cells(
-            code, settings=sizes[0], outcomes=sizes[1], blocks=starts, chosen=chosen, source=source
+            pack([*asked.T, *answered.T], (*sizes[0], *sizes[1])),
+            settings=sizes[0],
+            outcomes=sizes[1],
+            blocks=starts,
+            chosen=chosen,
+            source=source,
         )
 
     @classmethod
@@ -131,12 +144,17 @@ class Trials:
         chosen: Chosen | None = None,
         source: Source = "unknown",
     ) -> Trials:
-        """Build ordered trials from cell numbers; see the class for their code."""
-        _check_chosen(chosen)
-        width = prod(outcomes)
-        question = cells if width == 1 else cells // cells.dtype.type(width)
-        found = detect_rounds(question, blocks)
-        if chosen == "per-shot" and found.chosen in ("per-block", "per-circuit", "pattern"):
+        """Build ordered trials from cell numbers; see the class for their code.
+
+        Raises:
+            ArgumentError: cells that the shape does not have, blocks that do not start at 0 and
+                rise, or a declaration that the rounds contradict.
+        """
+        check_chosen(chosen)
+        check_cells(cells, settings, outcomes, blocks)
+        found = detect_rounds(question_of(cells, outcomes), blocks)
+        overruled = found.sure and found.chosen in ("per-block", "per-circuit", "pattern")
+        if chosen == "per-shot" and overruled:
             raise ArgumentError(
                 f"settings were declared per-shot, but the rounds say otherwise: {found.reason}; "
                 f"declare {found.chosen!r} or leave the declaration out"
@@ -165,8 +183,8 @@ class Trials:
         Raises:
             ArgumentError: negative, fractional or missing counts, or an odd number of axes.
         """
-        _check_chosen(chosen)
-        table = _integers("counts", counts)
+        check_chosen(chosen)
+        table = integers("counts", counts)
         if table.ndim < 2 or table.ndim % 2:
             raise ArgumentError(
                 "counts must have one axis of settings and one of outcomes per party, "
@@ -176,7 +194,10 @@ class Trials:
             raise ArgumentError(f"counts must not be negative, but had {int(table.min())}")
         if not table.any():
             raise ArgumentError("counts must not all be zero")
+        if float(table.sum(dtype=np.float64)) > 1 << 62:
+            raise ArgumentError(f"counts must sum to less than 2^62, but had {int(table.max())}")
         n = table.ndim // 2
+        check_shape(table.shape[:n], table.shape[n:])
         found = detect_counts(table.reshape(prod(table.shape[:n]), -1).sum(axis=1))
         return cls(
             settings=tuple(table.shape[:n]),
@@ -214,9 +235,18 @@ class Trials:
             return self.given_counts
         cells = self._rounds_or_raise()
         shape = (*self.settings, *self.outcomes)
-        if prod(shape) > 1 << 24:
+        if prod(shape) > TABLE_LIMIT:
             raise ArgumentError(f"a table of {prod(shape):.3g} counts is too large")
         return chunked_bincount(cells, prod(shape)).reshape(shape)
+
+    @cached_property
+    def _tally(self) -> tuple[npt.NDArray[np.integer], npt.NDArray[np.int64]]:
+        """The cells that occur, in order, and how often each does."""
+        if self.cells is not None:
+            return tally(self.cells, prod((*self.settings, *self.outcomes)))
+        flat = self.counts.ravel()
+        found = np.flatnonzero(flat)
+        return found, flat[found]
 
     def _rounds_or_raise(self) -> npt.NDArray[np.unsignedinteger]:
         if self.cells is None:
@@ -225,10 +255,7 @@ class Trials:
 
     def rounds(self) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
         """Return settings and outcomes of each round, uint8 (N, n) each."""
-        cells = self._rounds_or_raise()
-        shape = (*self.settings, *self.outcomes)
-        columns = np.unravel_index(cells, shape)
-        table = np.stack([c.astype(np.uint8) for c in columns], axis=1)
+        table = unpack(self._rounds_or_raise(), (*self.settings, *self.outcomes))
         return table[:, : self.n_parties], table[:, self.n_parties :]
 
     def table(self, *asked: int) -> npt.NDArray[np.int64]:
@@ -237,70 +264,37 @@ class Trials:
             raise ArgumentError(
                 f"table takes one setting per party ({self.n_parties}), but got {len(asked)}"
             )
-        check_range("settings", np.array([asked]), self.settings)
+        check_columns(
+            "settings", list(integers("settings", [asked]).T), self.settings, lambda row: "table"
+        )
         return np.asarray(self.counts[asked], dtype=np.int64)
 
     def game_counts(self, game: Game) -> npt.NDArray[np.int64]:
         """Return counts per question of a game: int64 (Q, *outcomes).
 
         Raises:
-            ArgumentError: another number of parties, settings or outcomes, rounds that ask what
-                the game never asks, or a question that was never asked.
+            ArgumentError: another number of parties, settings or outcomes beyond the game's,
+                rounds that ask what the game never asks, or a question that was never asked.
         """
-        self._check_fits(game)
-        per_question = self.counts[tuple(game.questions.T)]
-        outside = self.n - int(per_question.sum())
-        if outside:
-            raise ArgumentError(
-                f"{outside} of {self.n} rounds ask settings that game {game.name!r} never asks"
-            )
-        totals = per_question.reshape(game.n_questions, -1).sum(axis=1)
-        if (totals == 0).any():
-            missing = game.label(int(np.argmin(totals)))
-            raise ArgumentError(
-                f"every question of {game.name!r} must be asked, but {missing} never was"
-            )
-        return np.asarray(per_question, dtype=np.int64)
-
-    def _check_fits(self, game: Game) -> None:
-        if self.n_parties != game.n_parties:
-            raise ArgumentError(
-                f"game {game.name!r} has {game.n_parties} parties, but the trials have "
-                f"{self.n_parties}"
-            )
-        if self.outcomes != game.outcomes or any(
-            s > g for s, g in zip(self.settings, game.settings, strict=True)
-        ):
-            raise ArgumentError(
-                f"game {game.name!r} has {game.settings} settings and {game.outcomes} outcomes per "
-                f"party, but the trials have {self.settings} and {self.outcomes}"
-            )
-        if self.settings != game.settings:
-            raise ArgumentError(
-                f"every setting of {game.name!r} must be asked, but the trials have only "
-                f"{self.settings} of {game.settings} settings"
-            )
+        return counts_in(game, seen_in(game, *self._tally, (self.settings, self.outcomes)))
 
     def question_outcomes(
         self, game: Game
     ) -> tuple[npt.NDArray[np.uint8] | npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
-        """Return, for each ordered round, the question's index in the game and whether it won."""
+        """Return, for each ordered round, the question's index in the game and whether it won.
+
+        Raises:
+            ArgumentError: counts instead of rounds, or what `game_counts` refuses.
+        """
         cells = self._rounds_or_raise()
-        self.game_counts(game)
-        size = prod(self.settings) * prod(self.outcomes)
-        columns = np.stack(
-            np.unravel_index(np.arange(size), (*self.settings, *self.outcomes)), axis=1
-        )
-        n = self.n_parties
-        index = game.question_index(columns[:, :n])
-        won = np.zeros(size, dtype=np.bool_)
-        asked = index >= 0
-        won[asked] = game.won(index[asked], columns[asked, n:].astype(np.uint8))
-        small = np.uint8 if game.n_questions <= 255 else np.intp
-        return index.astype(small)[cells], won[cells]
+        seen = seen_in(game, *self._tally, (self.settings, self.outcomes))
+        counts_in(game, seen)
+        return rounds_in(game, seen, cells, prod((*self.settings, *self.outcomes)))
 
     def __getitem__(self, part: slice) -> Trials:
         cells = self._rounds_or_raise()
+        if not isinstance(part, slice):
+            raise ArgumentError(f"trials are sliced, as t[10:20], but were indexed with {part!r}")
         start, stop, step = part.indices(len(cells))
         if step != 1 or stop <= start:
             raise ArgumentError(f"a slice of trials must be a non-empty run of rounds: {part}")
@@ -354,39 +348,6 @@ class Trials:
         return read_trials(path, game=game)
 
 
-def _check_chosen(chosen: Chosen | None) -> None:
-    if chosen is not None and chosen not in get_args(Chosen):
-        raise ArgumentError(f"chosen must be one of {', '.join(_STRENGTH)}, but was {chosen!r}")
-
-
-def _sizes(table: npt.NDArray[np.int64]) -> tuple[int, ...]:
-    return tuple(max(2, int(top) + 1) for top in table.max(axis=0))
-
-
-def check_range(
-    what: str, values: npt.NDArray[np.integer], sizes: Sequence[int], *, first_row: int = 0
-) -> None:
-    """Raise unless column i of values (N, n) lies in 0 .. sizes[i] - 1; the text names the row."""
-    if values.shape[1] != len(sizes):
-        raise ArgumentError(f"{what} must have {len(sizes)} columns, but had {values.shape[1]}")
-    for i, size in enumerate(sizes):
-        bad = np.flatnonzero((values[:, i] < 0) | (values[:, i] >= size))
-        if len(bad):
-            raise ArgumentError(
-                f"{what} of party {i + 1} must lie in 0..{size - 1}, but round "
-                f"{first_row + int(bad[0]) + 1} has {int(values[bad[0], i])}"
-            )
-
-
-def _integers(what: str, values: npt.ArrayLike) -> npt.NDArray[np.int64]:
-    array = np.asarray(values)
-    if array.dtype == object or array.dtype.kind in "USM":
-        raise ArgumentError(f"{what} must be whole numbers, but had type {array.dtype}")
-    if array.dtype.kind == "f":
-        if not np.isfinite(array).all():
-            raise ArgumentError(f"{what} must be whole numbers, but had NaN or infinity")
-        if (array != np.rint(array)).any():
-            raise ArgumentError(f"{what} must be whole numbers, but had fractions")
-    if array.dtype.kind in "iub" and array.dtype.itemsize == 1:
-        return array
-    return array.astype(np.int64)
+def _sizes(table: npt.NDArray[np.integer]) -> tuple[int, ...]:
+    # Negative or large values fail the check of the range that follows.
+    return tuple(min(max(2, int(top) + 1), 256) for top in table.max(axis=0))

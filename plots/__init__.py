@@ -1,1 +1,63 @@
-"""ebit.plots."""
+"""Every picture and every HTML report; the only room that imports matplotlib, and on first use.
+
+Functions take ``ax`` and return it; left out, they make a figure of their own (``ax.figure``),
+which a notebook shows. They draw what scores hold and compute no statistics.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ebit.plots.correlators import plot_correlators, plot_value
+    from ebit.plots.fringe import plot_fringe
+    from ebit.plots.growth import plot_evidence
+    from ebit.plots.report import Picture, Section, write_report
+    from ebit.plots.save import save_fringe_figure, save_score_figures, save_state_figure
+    from ebit.plots.sections import bell_section, fringe_section, state_section
+    from ebit.plots.state import plot_fidelity, plot_state
+    from ebit.plots.summary import plot_summary
+
+__all__ = [
+    "Picture",
+    "Section",
+    "bell_section",
+    "fringe_section",
+    "plot_correlators",
+    "plot_evidence",
+    "plot_fidelity",
+    "plot_fringe",
+    "plot_state",
+    "plot_summary",
+    "plot_value",
+    "save_fringe_figure",
+    "save_score_figures",
+    "save_state_figure",
+    "state_section",
+    "write_report",
+]
+
+_HOME = {
+    "correlators": ("plot_correlators", "plot_value"),
+    "fringe": ("plot_fringe",),
+    "growth": ("plot_evidence",),
+    "report": ("Picture", "Section", "write_report"),
+    "save": ("save_fringe_figure", "save_score_figures", "save_state_figure"),
+    "sections": ("bell_section", "fringe_section", "state_section"),
+    "state": ("plot_fidelity", "plot_state"),
+    "summary": ("plot_summary",),
+}
+_MODULE = {name: module for module, names in _HOME.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_MODULE[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,303 @@
+"""What a score says: frozen values with their interval, evidence, assumptions and limits."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from ebit.analysis.evidence import EvidencePath
+from ebit.analysis.intervals import Interval
+from ebit.analysis.nosignalling import NoSignalling
+from ebit.games import MissingExtraError, Trials, Trust
+
+__all__ = ["Convention", "Correlator", "Evidence", "RunInfo", "Score", "Status"]
+
+Status = Literal["violation", "no violation", "signalling", "fault"]
+
+
+@dataclass(frozen=True)
+class Correlator:
+    """Mean product of the outcomes of one question, +1 for equal parity."""
+
+    question: str
+    value: float
+    interval: Interval
+    n: int
+
+
+@dataclass(frozen=True)
+class Convention:
+    """Which correlators carry a minus sign, and whether that was said before the data.
+
+    Attributes:
+        signs: the sign of each question's correlator in the score.
+        minus: labels of the questions with a minus.
+        declared: whether it was fixed beforehand; a declared convention is free.
+        cost: by how many conventions the evidence was divided (1 if declared).
+    """
+
+    signs: tuple[int, ...]
+    minus: tuple[str, ...]
+    declared: bool
+    cost: int
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One statistic against the null, or the reason why these data do not support it.
+
+    Attributes:
+        name: what it is.
+        kind: "p" (small is evidence) or "e" (large is evidence).
+        valid: whether the data support it; if not, value is None and reason says why.
+        value: the number; 0.0 or inf where a float cannot hold it: then use log10.
+        log10: its decimal logarithm.
+        assumption: what has to hold for it to mean what it says.
+        reason: why it is withheld.
+    """
+
+    name: str
+    kind: Literal["p", "e"]
+    valid: bool
+    value: float | None
+    log10: float | None
+    assumption: str
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """Where and how the rounds were taken."""
+
+    backend: str
+    qubits: tuple[int, ...] | None = None
+    experiment: str = ""
+    experiment_id: str | None = None
+    shots: int | None = None
+    seed: int | None = None
+    method: str | None = None
+    guard: str | None = None
+    calibration: str | None = None
+    predicted: float | None = None
+    date: str | None = None
+    versions: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Score:
+    """What rounds of a game are worth.
+
+    Prints as text, as rich HTML in a notebook, as JSON (`to_dict`) and as a data frame
+    (`to_frame`); `cite` lists what its numbers rest on.
+
+    Attributes:
+        game: the game's name.
+        S: sum over questions of sign times correlator (None for games without correlators).
+        S_interval: its interval; rounds are taken as independent, not as identical.
+        local_bound, quantum_bound: the largest S of local and of quantum models.
+        win_rate: rounds won over rounds played, straight from the data.
+        floor: the most often that the null wins a round, predictable settings included.
+        p_value: against devices with memory; None when the data do not support it.
+        e_value: the same as evidence that is valid whenever one stops; None likewise.
+        evidence: every statistic, the withheld ones with their reason.
+        path: how the evidence grew, where the order is known.
+        level: the two levels used: a note and a fault.
+    """
+
+    game: str
+    status: Status
+    verdict: str
+    S: float | None
+    S_interval: Interval | None
+    local_bound: float | None
+    quantum_bound: float | None
+    win_rate: float
+    win_rate_interval: Interval
+    floor: float
+    floor_source: str
+    tau: float
+    n: int
+    correlators: tuple[Correlator, ...]
+    convention: Convention
+    p_value: float | None
+    log10_p: float | None
+    e_value: float | None
+    log10_e: float | None
+    evidence: tuple[Evidence, ...]
+    no_signalling: NoSignalling | None
+    trust: Trust
+    settings: str
+    settings_reason: str
+    settings_source: str
+    order: Literal["known", "unknown"]
+    separation: str
+    randomness: str
+    assumptions: tuple[str, ...]
+    not_given: tuple[str, ...]
+    withheld: dict[str, str]
+    level: tuple[float, float] = (0.01, 1e-6)
+    path: EvidencePath | None = field(default=None, repr=False)
+    run: RunInfo | None = None
+    trials: Trials | None = field(default=None, repr=False)
+
+    def __str__(self) -> str:
+        from ebit.analysis.render import score_text
+
+        return score_text(self)
+
+    def _repr_html_(self) -> str:
+        from ebit.analysis.render import score_html
+
+        return score_html(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain data that JSON can hold; withheld values are None."""
+        run = self.run
+        ns = self.no_signalling
+        return {
+            "game": self.game,
+            "status": self.status,
+            "verdict": self.verdict,
+            "S": self.S,
+            "abs_S": None if self.S is None else abs(self.S),
+            "S_interval": _interval(self.S_interval),
+            "local_bound": self.local_bound,
+            "quantum_bound": self.quantum_bound,
+            "win_rate": self.win_rate,
+            "win_rate_interval": _interval(self.win_rate_interval),
+            "floor": self.floor,
+            "tau": self.tau,
+            "n": self.n,
+            "correlators": [
+                {
+                    "question": c.question,
+                    "value": c.value,
+                    "interval": _interval(c.interval),
+                    "n": c.n,
+                }
+                for c in self.correlators
+            ],
+            "convention": {
+                "minus": list(self.convention.minus),
+                "declared": self.convention.declared,
+                "cost": self.convention.cost,
+            },
+            "p_value": self.p_value,
+            "log10_p": self.log10_p,
+            "e_value": _finite(self.e_value),
+            "log10_e": self.log10_e,
+            "evidence": [
+                {
+                    "name": e.name,
+                    "kind": e.kind,
+                    "valid": e.valid,
+                    "value": _finite(e.value),
+                    "log10": e.log10,
+                    "assumption": e.assumption,
+                    "reason": e.reason,
+                }
+                for e in self.evidence
+            ],
+            "no_signalling": None
+            if ns is None
+            else {"holds": ns.holds, "p_value": ns.p_value, "method": ns.method},
+            "trust": self.trust,
+            "settings": self.settings,
+            "settings_reason": self.settings_reason,
+            "settings_source": self.settings_source,
+            "order": self.order,
+            "separation": self.separation,
+            "randomness": self.randomness,
+            "backend": run.backend if run else None,
+            "qubits": list(run.qubits) if run and run.qubits is not None else None,
+            "experiment": run.experiment if run else None,
+            "experiment_id": run.experiment_id if run else None,
+            "shots": run.shots if run else self.n,
+            "seed": run.seed if run else None,
+            "method": run.method if run else None,
+            "guard": run.guard if run else None,
+            "calibration": run.calibration if run else None,
+            "predicted": run.predicted if run else None,
+            "date": run.date if run else None,
+            "versions": dict(run.versions) if run else {},
+            "level": {"note": self.level[0], "fault": self.level[1]},
+            "assumptions": list(self.assumptions),
+            "not_given": list(self.not_given),
+            "withheld": dict(self.withheld),
+        }
+
+    def to_frame(self) -> Any:
+        """Return the correlators and the totals as a pandas data frame.
+
+        Raises:
+            MissingExtraError: pandas is not installed.
+        """
+        pandas = pandas_or_raise()
+        rows = [
+            {
+                "quantity": f"E({c.question})",
+                "value": c.value,
+                "low": c.interval.low,
+                "high": c.interval.high,
+                "n": c.n,
+            }
+            for c in self.correlators
+        ]
+        if self.S is not None and self.S_interval is not None:
+            rows.append(
+                {
+                    "quantity": "S",
+                    "value": self.S,
+                    "low": self.S_interval.low,
+                    "high": self.S_interval.high,
+                    "n": self.n,
+                }
+            )
+        rows.append(
+            {
+                "quantity": "win rate",
+                "value": self.win_rate,
+                "low": self.win_rate_interval.low,
+                "high": self.win_rate_interval.high,
+                "n": self.n,
+            }
+        )
+        return pandas.DataFrame(rows).set_index("quantity")
+
+    def cite(self) -> str:
+        """Return the sources of the numbers, one a line."""
+        from ebit.analysis.render import citations
+
+        return citations(self)
+
+
+def pandas_or_raise() -> Any:
+    """Return pandas, or say which extra brings it."""
+    try:
+        return importlib.import_module("pandas")
+    except ImportError:
+        raise MissingExtraError("a data frame", "notebook") from None
+
+
+def _interval(interval: Interval | None) -> dict[str, Any] | None:
+    if interval is None:
+        return None
+    return {
+        "low": interval.low,
+        "high": interval.high,
+        "level": interval.level,
+        "method": interval.method,
+    }
+
+
+def _finite(value: float | None) -> float | None:
+    return None if value is None or not np.isfinite(value) else float(value)
+
+
+def signs_of(array: npt.NDArray[np.int8]) -> tuple[int, ...]:
+    """Return signs as plain integers."""
+    return tuple(int(s) for s in array)

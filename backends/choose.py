@@ -1,0 +1,219 @@
+"""Choice of physical qubits by calibration: the embedding with the best predicted game value."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from math import inf
+from typing import TYPE_CHECKING, Any
+
+from ebit.backends.calibration import Calibration
+from ebit.backends.compile import check_coupled, check_qubits, compile_for
+from ebit.backends.exact import distributions, joint
+from ebit.backends.noise import DeviceNoise
+from ebit.games import ArgumentError
+
+if TYPE_CHECKING:
+    from ebit.backends.model import Backend
+    from ebit.circuits import Experiment
+
+# Two-qubit gates that a source gate costs at least; all others cost one.
+_COST = {"cry": 2, "crz": 2, "swap": 3}
+_BEAM = 1024  # partial embeddings kept while searching
+_PREDICTED = 16  # embeddings whose game value is predicted exactly
+_WIDEST = 6  # qubits up to which it is
+
+
+def choose_qubits(
+    experiment: Experiment,
+    calibration: Calibration,
+    noise: DeviceNoise,
+    *,
+    pinned: Mapping[int, int] | None = None,
+) -> tuple[tuple[int, ...], float | None]:
+    """Physical qubits for an experiment.
+
+    Embeddings of the couplings into the chip are ranked by summed gate and readout errors; for
+    the best few the game value is computed exactly under the device's noise.
+
+    Args:
+        experiment: what will run.
+        calibration: the processor.
+        noise: its noise.
+        pinned: physical qubit of some logical ones.
+
+    Returns:
+        The physical qubits in logical order and the predicted game value, None where the circuits
+        are too wide to predict it.
+
+    Raises:
+        ArgumentError: the chip has no room for the experiment.
+    """
+    ranked = embeddings(experiment, calibration, pinned=pinned or {})
+    if not ranked:
+        fixed = f" with qubits {sorted(pinned.values())} fixed" if pinned else ""
+        raise ArgumentError(
+            f"{calibration.name} ({calibration.num_qubits} qubits) has no place for "
+            f"{experiment.name!r}{fixed}: it must couple {_shape(experiment)}, and no gate is "
+            "moved by swaps; take a smaller experiment or another device"
+        )
+    if experiment.num_qubits > _WIDEST:
+        return ranked[0], None
+    scored = [(predict(experiment, calibration, noise, q), q) for q in ranked[:_PREDICTED]]
+    value, best = max(scored, key=lambda item: item[0])
+    return best, value
+
+
+def predict(
+    experiment: Experiment, calibration: Calibration, noise: DeviceNoise, qubits: Sequence[int]
+) -> float:
+    """Game value of an experiment on given qubits under the device's noise, exact.
+
+    Value in [0, 1]: probability to win a round, questions drawn as the game draws them.
+    """
+    compiled = compile_for(experiment, calibration, qubits)
+    tables = [joint(distributions(c, noise), c.num_clbits) for c in compiled]
+    return float(experiment.game.value(experiment.behaviour(tables)))
+
+
+def complete_qubits(
+    experiment: Experiment, backend: Backend, pair: Sequence[int]
+) -> tuple[int, ...]:
+    """Physical qubits of a whole experiment when only those of Alice and Bob are given.
+
+    Args:
+        experiment: with roles "A" and "B"; any coins are placed beside them.
+        backend: where it will run.
+        pair: physical qubits of Alice and Bob.
+
+    Raises:
+        ArgumentError: `pair` is not two qubits, is not coupled, or leaves no room for the coins.
+    """
+    players = [experiment.roles.index(role) for role in ("A", "B") if role in experiment.roles]
+    if len(players) != 2 or len(pair) != 2:
+        raise ArgumentError(
+            f"argument pair must be the physical qubits of Alice and Bob, such as 3,4, but was "
+            f"{','.join(map(str, pair))} for the parties {', '.join(experiment.roles)}"
+        )
+    pinned = dict(zip(players, (int(q) for q in pair), strict=True))
+    if len(set(pinned.values())) < 2 or min(pinned.values()) < 0:
+        raise ArgumentError(
+            f"argument pair must be two different qubits, but was {','.join(map(str, pair))}"
+        )
+    calibration: Calibration | None = getattr(backend, "calibration", None)
+    if calibration is None:
+        free = iter(q for q in range(experiment.num_qubits + 2) if q not in pinned.values())
+        return tuple(pinned[i] if i in pinned else next(free) for i in range(experiment.num_qubits))
+    for q in pinned.values():
+        if q >= calibration.num_qubits:
+            raise ArgumentError(
+                f"argument pair must lie in 0 .. {calibration.num_qubits - 1} on "
+                f"{calibration.name}, but has {q}"
+            )
+    if experiment.num_qubits == 2:
+        return check_qubits(experiment, calibration, [pinned[0], pinned[1]])
+    if tuple(sorted(players)) in experiment.couplings:
+        check_coupled(calibration, *pinned.values())
+    noise: Any = getattr(backend, "noise", None) or DeviceNoise(calibration)
+    return choose_qubits(experiment, calibration, noise, pinned=pinned)[0]
+
+
+def embeddings(
+    experiment: Experiment, calibration: Calibration, *, pinned: Mapping[int, int]
+) -> list[tuple[int, ...]]:
+    """Embeddings of the experiment's couplings into the chip, least summed error first.
+
+    A beam search: logical qubits are placed one after another, each next to those it is coupled
+    to, and the best partial embeddings are kept.
+    """
+    pairs, singles, measured = _usage(experiment)
+    near: list[set[int]] = [set() for _ in range(experiment.num_qubits)]
+    for a, b in experiment.couplings:
+        near[a].add(b)
+        near[b].add(a)
+
+    def own_cost(logical: int, q: int) -> float:
+        read = calibration.readout[q]
+        if logical in measured and read is None:
+            return inf
+        single = min(
+            (
+                data.error
+                for name in calibration.basis
+                if (data := calibration.gates[name].get((q,))) is not None and data.error
+            ),
+            default=0.0,
+        )
+        return singles[logical] * single + (read.error if read and logical in measured else 0.0)
+
+    beam: list[tuple[float, dict[int, int]]] = [(0.0, {})]
+    for logical in _order(near, pinned):
+        grown = []
+        for cost, placed in beam:
+            friends = [placed[m] for m in near[logical] if m in placed]
+            if logical in pinned:
+                options = {pinned[logical]}
+            elif friends:
+                options = set.intersection(*(set(calibration.neighbours[f]) for f in friends))
+            else:
+                options = set(range(calibration.num_qubits))
+            for q in options - set(placed.values()):
+                if any(q not in calibration.neighbours[f] for f in friends):
+                    continue
+                more = own_cost(logical, q) + sum(
+                    pairs[frozenset((logical, m))] * calibration.gate_error(q, placed[m])
+                    for m in near[logical]
+                    if m in placed
+                )
+                if cost + more < inf:
+                    grown.append((cost + more, {**placed, logical: q}))
+        beam = sorted(grown, key=lambda item: (item[0], sorted(item[1].items())))[:_BEAM]
+    return [tuple(placed[i] for i in range(experiment.num_qubits)) for _, placed in beam]
+
+
+def _order(near: Sequence[set[int]], pinned: Mapping[int, int]) -> list[int]:
+    """Logical qubits so that each follows one it is coupled to, where there is one."""
+    left = set(range(len(near)))
+    order: list[int] = []
+    while left:
+        touching = {q for q in left if near[q] & set(order)}
+        fixed = left & set(pinned)
+        pool = touching or fixed or left
+        # Those with most placed neighbours first: they have the fewest places to go.
+        best = max(pool, key=lambda q: (q in pinned, len(near[q] & set(order)), len(near[q]), -q))
+        order.append(best)
+        left.remove(best)
+    return order
+
+
+def _usage(
+    experiment: Experiment,
+) -> tuple[Counter[frozenset[int]], Counter[int], set[int]]:
+    """Two-qubit gates per pair, gates per qubit (mean over circuits, roughly), measured qubits."""
+    from ebit.backends.lower import lower
+
+    pairs: Counter[frozenset[int]] = Counter()
+    singles: Counter[int] = Counter()
+    measured: set[int] = set()
+    for circuit in experiment.circuits:
+        stack = list(lower(circuit))
+        while stack:
+            op = stack.pop()
+            stack += [*op.then, *op.otherwise]
+            if op.name == "measure":
+                measured.add(op.qubits[0])
+            elif op.name != "if_else" and len(op.qubits) == 2:
+                pairs[frozenset(op.qubits)] += _COST.get(op.name, 1)
+            elif len(op.qubits) == 1:
+                singles[op.qubits[0]] += 1
+    count = len(experiment.circuits)
+    for key in pairs:
+        pairs[key] = -(-pairs[key] // count)
+    for qubit in singles:
+        singles[qubit] = -(-singles[qubit] // count)
+    return pairs, singles, measured
+
+
+def _shape(experiment: Experiment) -> str:
+    shown = [f"{a}-{b}" for a, b in experiment.couplings]
+    return " ".join(shown[:6]) + (" ..." if len(shown) > 6 else "") if shown else "nothing"
