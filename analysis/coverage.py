@@ -16,7 +16,7 @@ from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
-from scipy import optimize, special
+from scipy import special
 
 from ebit.analysis.binomial import clopper_pearson
 
@@ -41,7 +41,6 @@ BERRY_ESSEEN = 0.56
 # parameters. A fixed share of alpha, not a fixed amount, keeps rejection monotone in alpha.
 CONFIDENCE_SHARE = 0.01
 
-_LARGEST_EXPONENT = 300.0
 # More corners than this only sharpen the price, which may be any number.
 _MOST_CORNERS = 512
 _CELLS = np.concatenate([[0.0], np.linspace(0.3, 1.0, 71)])
@@ -100,34 +99,79 @@ def safe_limits(
     return low, high
 
 
+@dataclass(frozen=True, eq=False)
 class _WorstCase:
-    """G(s, r) = sum_q max_p [n_q log(1 + p m_q) - r c_q p], m_q = exp(s d_q) - 1, with slopes.
+    """The p that maximise sum_q [n_q log(1 + p m_q) - r c_q p], m_q = exp(s d_q) - 1.
 
-    The maximum is at p = 1/(r d_q) - 1/m_q, cut to [0, 1]. The pair (s, r) is found through
-    x = (log of the largest exponent s d, u): log(r d) = log(1 - exp(-s d)) + u s d at the mean
-    step d, so that u in [0, 1] spans p = 1 to 0 whatever the sizes.
+    They are 1 / (r d_q) - 1 / m_q, cut to [0, 1]. One row per pair (s, r); everything is formed
+    from logarithms, so that no s overflows.
+
+    Attributes:
+        p: (S, Q) the maximisers.
+        growth: (S,) sum_q n_q log(1 + p m_q).
+        spent: (S,) r sum_q c_q p_q.
+        theta: (S,) sum_q c_q p_q.
     """
 
-    def __init__(self, design: Design, x: Array) -> None:
-        mean = float(design.weights.sum() / design.counts.sum())
-        self.scale = float(np.exp(x[0])) / design.largest
-        size = self.scale * mean
-        self.price = float(-np.expm1(-size) * np.exp(x[1] * size)) / mean
-        exponent = self.scale * design.steps
-        growth = np.expm1(exponent)
-        p = np.clip(1 / (self.price * design.steps) - 1 / growth, 0.0, 1.0)
-        gain = design.counts * np.log1p(p * growth) - self.price * design.weights * p
-        self.value = float(gain.sum())
-        self.by_scale = float((design.weights * p * (growth + 1) / (1 + p * growth)).sum())
-        self.by_price = -float((design.weights * p).sum())
-        # Chain rule from (scale, price) to x.
-        self.price_by_x0 = self.price * (size / np.expm1(size) + x[1] * size)
-        self.price_by_x1 = self.price * size
+    p: Array
+    growth: Array
+    spent: Array
+    theta: Array
 
-    def slope(self, by_scale: float, by_price: float) -> Array:
-        """The gradient by x of a function of (scale, price)."""
-        by_x0 = self.scale * by_scale + self.price_by_x0 * by_price
-        return np.array([by_x0, self.price_by_x1 * by_price])
+    @classmethod
+    def at(cls, design: Design, scale: Array, log_price: Array) -> _WorstCase:
+        """Evaluate it at (S,) scales s and (S,) logarithms of prices r."""
+        log_steps = np.log(design.steps)
+        x = scale[:, None] * design.steps
+        decay = np.exp(-x)
+        log_cost = log_price[:, None] + log_steps  # log(r d)
+        # r d / m, the part of the budget that p = 0 would leave.
+        rest = np.exp(np.minimum(log_cost - x, 0.0)) / -np.expm1(-x)
+        rest = np.where(log_cost - x > 0, np.inf, rest)
+        cost = np.exp(np.minimum(log_cost, 0.0))
+        inner = np.clip(1 - rest, 0.0, None)  # r d p in the interior
+        whole = inner >= cost  # p = 1
+        with np.errstate(over="ignore"):
+            p = np.where(whole, 1.0, inner * np.exp(-log_cost))
+            small = np.log1p(p * np.expm1(np.minimum(x, 1.0)))
+            large = x + np.log(np.maximum(p + (1 - p) * decay, 1e-300))
+        logs = np.where(x < 1, small, np.where(p > 0, large, 0.0))
+        spent = np.where(whole, cost, inner)
+        return cls(p, logs @ design.counts, spent @ design.counts, p @ design.weights)
+
+
+def _scan(
+    design: Design,
+    evaluate: Callable[[Array, Array], Array],
+    too_cheap: Callable[[Array, _WorstCase], npt.NDArray[np.bool_]],
+    share: float,
+    distance: float,
+) -> float:
+    """The smallest value of `evaluate` over scales s, each with its best price r.
+
+    The best price is bracketed by bisection (the excess of p falls as r rises), the scale by
+    zooming into a grid (the value is unimodal in s, as a log-moment generating function is
+    convex). Every value of every pair is a valid bound: a poor optimum costs width only.
+    """
+    steps = design.steps
+    share = min(max(share, 0.02), 0.98)
+    normal = distance / (float(design.weights @ steps) * share * (1 - share))
+    centre, half, best = math.log(normal), 14.0, math.inf
+    for _ in range(6):
+        grid = np.linspace(centre - half, centre + half, 25)
+        scale = np.exp(grid)
+        x = scale[:, None] * steps
+        cheapest = np.log(-np.expm1(-x)) - np.log(steps)
+        low, high = cheapest.min(axis=1), (cheapest + x).max(axis=1)
+        for _ in range(55):
+            middle = 0.5 * (low + high)
+            cheap = too_cheap(scale, _WorstCase.at(design, scale, middle))
+            low, high = np.where(cheap, middle, low), np.where(cheap, high, middle)
+        values = evaluate(scale, high)
+        at = int(np.nanargmin(values))
+        best = min(best, float(values[at]))
+        centre, half = float(grid[at]), half / 10
+    return best
 
 
 def chernoff_log_tail(design: Design, estimate: float, bound: float) -> float:
@@ -150,21 +194,27 @@ def chernoff_log_tail(design: Design, estimate: float, bound: float) -> float:
     """
     if estimate <= bound:
         return 0.0
+    if bound <= 0:
+        return -math.inf
 
-    def objective(x: Array) -> tuple[float, Array]:
-        at = _WorstCase(design, x)
-        value = at.price * bound + at.value - at.scale * estimate
-        return value, at.slope(at.by_scale - estimate, at.by_price + bound)
+    def evaluate(scale: Array, log_price: Array) -> Array:
+        worst = _WorstCase.at(design, scale, log_price)
+        budget = bound * np.exp(np.minimum(log_price, 700.0))
+        return np.asarray(budget + worst.growth - worst.spent - scale * estimate)
+
+    def too_cheap(scale: Array, worst: _WorstCase) -> npt.NDArray[np.bool_]:
+        return np.asarray(worst.theta > bound)
 
     share = bound / float(design.weights.sum())
-    return min(0.0, _smallest(objective, design, share, estimate - bound))
+    return min(0.0, _scan(design, evaluate, too_cheap, share, estimate - bound))
 
 
 def chernoff_limit(design: Design, estimate: float, log_error: float) -> float:
     """Return the largest theta0 that `chernoff_log_tail` rejects at exp(log_error).
 
-    The bound falls below log_error where theta0 < (log_error + s t - G(s, r)) / r for some s
-    and r, with G the sum of inner maxima: one maximisation, and any s, r is a valid limit.
+    Theta0 is rejected when r theta0 + G(s, r) - s t <= log_error for some s and r, so for every
+    s and r, (log_error + s t - G(s, r)) / r is a valid limit, and the best one is the answer.
+    The best r for a given s has sum_q n_q log(1 + p_q m_q) = log_error + s t.
 
     Args:
         design: counts and weights. estimate: t. log_error: natural log of the error allowed.
@@ -176,52 +226,18 @@ def chernoff_limit(design: Design, estimate: float, log_error: float) -> float:
     if estimate <= 0:
         return 0.0
 
-    def objective(x: Array) -> tuple[float, Array]:
-        at = _WorstCase(design, x)
-        limit = (log_error + at.scale * estimate - at.value) / at.price
-        by_scale = (estimate - at.by_scale) / at.price
-        return -limit, -at.slope(by_scale, (-at.by_price - limit) / at.price)
+    def evaluate(scale: Array, log_price: Array) -> Array:
+        worst = _WorstCase.at(design, scale, log_price)
+        left = log_error + scale * estimate - worst.growth
+        return np.asarray(-(worst.theta + left * np.exp(-log_price)))
+
+    def too_cheap(scale: Array, worst: _WorstCase) -> npt.NDArray[np.bool_]:
+        return np.asarray(worst.growth > log_error + scale * estimate)
 
     share = estimate / float(design.weights.sum())
-    distance = np.sqrt(-2 * log_error * _variance_guess(design, share))
-    best = -_smallest(objective, design, share, float(distance))
+    distance = math.sqrt(-log_error * float(design.weights @ design.steps) / 2)
+    best = -_scan(design, evaluate, too_cheap, share, distance)
     return min(max(best, 0.0), estimate)
-
-
-def _variance_guess(design: Design, share: float) -> float:
-    share = min(max(share, 0.02), 0.98)
-    return float(design.weights @ design.steps) * share * (1 - share)
-
-
-def _smallest(
-    objective: Callable[[Array], tuple[float, Array]], design: Design, share: float, distance: float
-) -> float:
-    """The smallest value found from starts that would be right were T normal.
-
-    Every value of the objective is a valid bound, so a poor optimum costs width, not validity.
-    """
-    scale = distance / _variance_guess(design, share)
-    ceiling = math.log(_LARGEST_EXPONENT)
-    first = min(math.log(scale * design.largest), ceiling - 1)
-    best = math.inf
-    for shift, u in ((0.0, 1 - share), (-0.5, 1 - share), (1.0, 0.5)):
-        start = np.array([min(first + shift, ceiling), u])
-        size = max(abs(objective(start)[0]), 1e-300)
-
-        def scaled(x: Array, size: float = size) -> tuple[float, Array]:
-            value, slope = objective(x)
-            return value / size, slope / size
-
-        found = optimize.minimize(
-            scaled,
-            start,
-            jac=True,
-            method="L-BFGS-B",
-            bounds=[(first - 8, min(first + 8, ceiling)), (-0.5, 1.3)],
-            options={"maxiter": 60, "ftol": 1e-13, "gtol": 1e-10},
-        )
-        best = min(best, float(found.fun) * size)
-    return best
 
 
 def bennett_log_tail(distance: Array | float, variance: Array | float, largest: float) -> Array:

@@ -87,7 +87,7 @@ class RunInfo:
     versions: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Score:
     """What rounds of a game are worth.
 
@@ -143,6 +143,14 @@ class Score:
     path: EvidencePath | None = field(default=None, repr=False)
     run: RunInfo | None = None
     trials: Trials | None = field(default=None, repr=False)
+
+    def __repr__(self) -> str:
+        value = f"win rate {self.win_rate:.6f}" if self.S is None else f"S = {self.S:.4f}"
+        span = self.win_rate_interval if self.S_interval is None else self.S_interval
+        return (
+            f"Score({self.game}: {value} [{span.low:.4f}, {span.high:.4f}], n = {self.n}, "
+            f"{self.status})"
+        )
 
     def __str__(self) -> str:
         from ebit.analysis.render import score_text

@@ -31,6 +31,7 @@ class Asked:
     times: npt.NDArray[np.int64]  # (C,)
 
     def name(self, row: int) -> str:
+        """Return the Pauli letters of a row."""
         return "".join(_LETTERS[k] for k in self.letters[row])
 
     def total(self, values: npt.NDArray[np.integer]) -> npt.NDArray[np.float64]:
@@ -78,6 +79,7 @@ def asked_of(trials: Trials, aim: Target) -> Asked:
 def from_stabilisers(
     asked: Asked, aim: Target, level: float, bounds: list[float], *, sampled: bool
 ) -> Found:
+    """Average the stabilisers of a GHZ, graph or Bell state; the identity is known to pass."""
     signs = aim.signs(asked.letters)
     if (signs == 0).any():
         row = int(np.argmin(np.abs(signs)))
@@ -93,7 +95,7 @@ def from_stabilisers(
     if not len(kept):
         raise ArgumentError(f"rounds must ask stabilisers of {aim.name}, not the identity alone")
     k, n = passed[kept], shots[kept]
-    names = [("-" if signs[row] < 0 else "+") + asked.name(row) for row in kept]
+    names = [("-" if signs[row] < 0 else "+") + asked.name(row) for row in kept.tolist()]
     size = 2**aim.n
     source = "Toth and Guehne, PRA 72, 022340 (2005): the mean of all stabilisers"
     if len(kept) == size - 1:

@@ -162,11 +162,11 @@ def graph_target(edges: Iterable[Sequence[int]], *, name: str | None = None) -> 
     """
     found: set[tuple[int, int]] = set()
     for edge in edges:
-        pair = () if isinstance(edge, str) or not isinstance(edge, Sequence) else tuple(edge)
+        pair: tuple[object, ...] = tuple(edge) if isinstance(edge, tuple | list) else ()
         whole = all(isinstance(v, int | np.integer) and not isinstance(v, bool) for v in pair)
         if len(pair) != 2 or not whole:
             raise ArgumentError(f"graph must have edges that are pairs of vertices, not {edge!r}")
-        a, b = int(pair[0]), int(pair[1])
+        a, b = int(edge[0]), int(edge[1])
         if a == b or min(a, b) < 0:
             raise ArgumentError(
                 f"graph must have edges between different vertices from 0 on, not {a}-{b}"

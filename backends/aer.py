@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from ebit.backends.calibration import Calibration
-from ebit.backends.choose import choose_qubits, predict
+from ebit.backends.choose import choose_qubits, predict, predictable
 from ebit.backends.compile import check_qubits, compile_for
 from ebit.backends.guard import guard_circuits
 from ebit.backends.local import NOT_GIVEN, LocalRuns, check_labels, fresh_seed
@@ -95,7 +95,7 @@ class AerBackend:
             predicted = None
         circuits = compile_for(experiment, self.calibration, chosen)
         report = guard_circuits(experiment, circuits, chosen, self.calibration)
-        if predicted is None and experiment.num_qubits <= 6:
+        if predicted is None and predictable(experiment):
             predicted = predict(experiment, self.calibration, self.noise, chosen)
         return Compiled(
             experiment=experiment,

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 _COST = {"cry": 2, "crz": 2, "swap": 3}
 _BEAM = 1024  # partial embeddings kept while searching
 _PREDICTED = 16  # embeddings whose game value is predicted exactly
-_WIDEST = 6  # qubits up to which it is
+_EVALUATIONS = 128  # circuits computed for that, over all embeddings
+_WIDEST = 6  # qubits up to which game values are predicted
+_MOST_BITS = 12  # classical bits
+_MOST_CIRCUITS = 64
 
 
 def choose_qubits(
@@ -57,11 +60,19 @@ def choose_qubits(
             f"{experiment.name!r}{fixed}: it must couple {_shape(experiment)}, and no gate is "
             "moved by swaps; take a smaller experiment or another device"
         )
-    if experiment.num_qubits > _WIDEST:
+    if not predictable(experiment):
         return ranked[0], None
-    scored = [(predict(experiment, calibration, noise, q), q) for q in ranked[:_PREDICTED]]
+    count = max(2, min(_PREDICTED, _EVALUATIONS // len(experiment.circuits)))
+    scored = [(predict(experiment, calibration, noise, q), q) for q in ranked[:count]]
     value, best = max(scored, key=lambda item: item[0])
     return best, value
+
+
+def predictable(experiment: Experiment) -> bool:
+    """Whether the game value under noise is cheap to compute exactly."""
+    bits = max(c.num_clbits for c in experiment.circuits)
+    few = len(experiment.circuits) <= _MOST_CIRCUITS
+    return experiment.num_qubits <= _WIDEST and bits <= _MOST_BITS and few
 
 
 def predict(

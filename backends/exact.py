@@ -26,8 +26,11 @@ Float = npt.NDArray[np.float64]
 _COLUMNS = 64
 
 # Records hold the classical bits below this position and, above it, which input state they
-# belong to. A circuit with mid-circuit bits beyond it is not simulated here.
+# belong to; 4^4 inputs at most.
 _LABEL = 48
+
+# Distributions of up to this many bits are kept (8 kB each at most).
+_CACHED = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,9 +66,13 @@ def distributions(circuit: object, noise: DeviceNoise | None = None) -> tuple[Di
     return tuple(distribution(part, noise) for part in components(ops))
 
 
-@lru_cache(maxsize=8192)
 def distribution(part: Component, noise: DeviceNoise | None) -> Distribution:
-    """Exact distribution of one component (cached by content)."""
+    """Exact distribution of one component, cached by content where it is small."""
+    table = (_cached if len(part.clbits) <= _CACHED else _table)(_local(part), noise)
+    return Distribution(part.clbits, table)
+
+
+def _table(part: Component, noise: DeviceNoise | None) -> Float:
     terminal = terminal_measurements(part.ops)
     ends = [part.ops[i] for i in terminal]
     body = [op for i, op in enumerate(part.ops) if i not in terminal]
@@ -76,8 +83,31 @@ def distribution(part: Component, noise: DeviceNoise | None) -> Distribution:
         diagonal = (psi.real**2 + psi.imag**2).reshape(1, -1)
     else:
         records, diagonal = _mixed(body, place, noise)
-    table = _read_out(part.clbits, ends, records, diagonal, place, noise)
-    return _normalised(part.clbits, table)
+    return _normalised(_read_out(part.clbits, ends, records, diagonal, place, noise))
+
+
+_cached = lru_cache(maxsize=8192)(_table)
+
+
+def _local(part: Component) -> Component:
+    """The component with its classical bits renumbered from 0, so that records stay short."""
+    bits = dict(zip(part.clbits, range(len(part.clbits)), strict=True))
+    for bit in read_bits(part.ops):
+        bits.setdefault(bit, len(bits))  # read but never written: stays 0
+    return Component(part.qubits, tuple(range(len(part.clbits))), _renumber(part.ops, bits))
+
+
+def _renumber(ops: Sequence[Op], bits: dict[int, int]) -> tuple[Op, ...]:
+    return tuple(
+        op._replace(
+            clbits=tuple(bits[c] for c in op.clbits),
+            then=_renumber(op.then, bits),
+            otherwise=_renumber(op.otherwise, bits),
+        )
+        if op.clbits or op.then or op.otherwise
+        else op
+        for op in ops
+    )
 
 
 def read_out_diagonal(
@@ -94,14 +124,14 @@ def read_out_diagonal(
     place = {q: i for i, q in enumerate(part.qubits)}
     records = np.zeros(1, dtype=np.int64)
     table = _read_out(part.clbits, ends, records, diagonal.reshape(1, -1), place, noise)
-    return _normalised(part.clbits, table)
+    return Distribution(part.clbits, _normalised(table))
 
 
-def _normalised(clbits: tuple[int, ...], table: Float) -> Distribution:
+def _normalised(table: Float) -> Float:
     table = np.clip(table, 0.0, None)
     table /= table.sum()
     table.setflags(write=False)
-    return Distribution(clbits, table)
+    return table
 
 
 def joint(parts: Sequence[Distribution], num_clbits: int) -> Float:
@@ -202,6 +232,7 @@ def response(part: Component) -> Float:
     Returns:
         Shape (4^n, 2^k).
     """
+    part = _local(part)
     n = len(part.qubits)
     single: Complex = np.array(
         [[[1, 0], [0, 0]], [[0, 0], [0, 1]], [[0.5, 0.5], [0.5, 0.5]], [[0.5, -0.5j], [0.5j, 0.5]]]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ebit.backends.clifford import to_stim
 from ebit.backends.exact import terminal_measurements
-from ebit.backends.lower import Component, Op
+from ebit.backends.lower import Component, Op, written
 from ebit.backends.noise import DeviceNoise
 from ebit.games import ArgumentError
 
@@ -30,6 +30,7 @@ WORDS = {
 
 _MAX_MIXED = 2**22  # entries of all density matrices together (64 MB)
 _MAX_PURE = 18  # qubits by amplitudes in numpy
+_MAX_BITS = 20  # classical bits of one component
 _MAX_DENSITY = 13  # qubits of Aer's density matrix (1 GB)
 _MAX_AMPLITUDES = 26  # qubits of Aer's state vector (1 GB)
 _MAX_BOND = 2**9
@@ -68,10 +69,10 @@ def plan(part: Component, noise: DeviceNoise | None, shots: int) -> Plan:
     pure = noise is None and straight
     drawing = 2e-8 * shots
     found: list[Plan] = []
-    if pure and n <= _MAX_PURE:
+    if pure and n <= _MAX_PURE and len(part.clbits) <= _MAX_BITS:
         found.append(Plan(EXACT, drawing + ops * (1e-5 + 5e-9 * 2**n)))
-    # Beyond 40 bits a record would not fit; nobody enumerates that many anyway.
-    if not pure and max(part.clbits) < 40 and 4**n * 2**middle <= _MAX_MIXED:
+    # Records are integers, and the result has 2^bits entries.
+    if not pure and len(part.clbits) <= _MAX_BITS and 4**n * 2**middle <= _MAX_MIXED:
         found.append(Plan(EXACT, drawing + ops * (2.5e-5 + 8e-9 * 4**n * 2**middle)))
     if found and found[0].seconds < _CHEAP:
         return found[0]
@@ -118,6 +119,4 @@ def _count(ops: Sequence[Op]) -> int:
 
 
 def _middle_bits(body: Sequence[Op]) -> int:
-    from ebit.backends.lower import written
-
     return len(set(written(body)))

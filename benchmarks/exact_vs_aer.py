@@ -51,7 +51,7 @@ def main(per_setting: int = 1_000_000) -> int:
         return backend.compile(experiment, qubits=PAIR)
 
     def sample_here(compiled: Any, run: str) -> Any:
-        exact.distribution.cache_clear()
+        exact._cached.cache_clear()
         handle = backend.submit(compiled, shots=4 * per_setting, id=run, seed=1)
         shots = backend.fetch(handle).shots
         backend.cancel(handle)

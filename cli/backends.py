@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from textwrap import fill
+
 import click
 
 from ebit.cli.common import common, emit
 
+_SHOWN = 5  # the simulators and the calibrations that ship with ebit come first
+
 
 @click.command(name="backends")
+@click.option("--all", "every", is_flag=True, help="A line for each processor's calibration.")
 @common(seed=False, out=False)
-def command(*, as_json: bool, quiet: bool, debug: bool) -> None:
+def command(*, every: bool, as_json: bool, quiet: bool, debug: bool) -> None:
     """List where circuits can run, and why the rest cannot.
 
     Names: `aer` is an ideal simulator, `aer:fez` the same with the published calibration of IBM's
@@ -22,10 +27,15 @@ def command(*, as_json: bool, quiet: bool, debug: bool) -> None:
 
     def text() -> str:
         usable = [b for b in listed if b.usable]
+        folded = [] if every else [b.name for b in usable[_SHOWN:]]
+        usable = usable if every else usable[:_SHOWN]
         rest = [b for b in listed if not b.usable]
         width = max(len(b.name) for b in listed)
         lines = ["usable here:"]
         lines += [f"  {b.name:<{width}}  {_qubits(b.qubits)}  {b.note}" for b in usable]
+        if folded:
+            listing = fill(", ".join(folded), 96, initial_indent="  ", subsequent_indent="  ")
+            lines += [f"and with the published noise of (see --all):\n{listing}"]
         if rest:
             lines += ["", "not usable here:"]
             lines += [f"  {b.name:<{width}}  {_qubits(b.qubits)}  {b.note}" for b in rest]

@@ -19,7 +19,9 @@ from ebit.cli.common import common, emit
 @click.option(
     "--power", type=float, default=0.9, show_default=True, help="Chance of reaching the p-value."
 )
-@click.option("--tau", type=float, default=0.0, show_default=True, help="Predictability of settings.")
+@click.option(
+    "--tau", type=float, default=0.0, show_default=True, help="Predictability of settings."
+)
 @common(seed=False, out=False)
 def command(
     *,

@@ -28,8 +28,8 @@ _LARGEST_FILE = 1 << 20
 
 def state(
     name: str | Target,
-    *,
     backend: str | object = "aer",
+    *,
     shots: int = 50_000,
     qubits: Sequence[int] | None = None,
     sample: int | None = None,

@@ -1,0 +1,144 @@
+"""ebit demo."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from ebit.cli.common import check_folder, common, emit, progress_bar, save_json
+
+_T = TypeVar("_T")
+_INTRO = (
+    "The tour: the best qubits are chosen from the calibration, a Bell test is run with settings "
+    "drawn inside every shot, then with one circuit per setting, and then on a state without "
+    "entanglement; a state of four qubits and a fringe follow."
+)
+
+
+@click.command(name="demo")
+@click.option("--backend", default="aer:fez", show_default=True, help="Where to run the tour.")
+@common()
+def command(
+    *,
+    backend: str,
+    seed: int | None,
+    out: Path | None,
+    as_json: bool,
+    quiet: bool,
+    debug: bool,
+) -> None:
+    """Run the whole tour on the built-in simulator, with the noise of a real processor.
+
+    Writes report.html, pictures, the rounds and results.json into out/demo (or --out).
+    """
+    del debug
+    folder = out or Path("out/demo")
+    check_folder(folder)
+    begun = time.perf_counter()
+    steps = _Steps(quiet=quiet or as_json)
+    seed = 2026 if seed is None else seed
+
+    from ebit.plots import bell_section, fringe_section, save_score_figures, state_section
+    from ebit.protocols import bell, fringe, state
+
+    coins = steps.run(
+        "Bell test, settings drawn inside every shot",
+        lambda report: bell(backend, shots=100_000, seed=seed, progress=report),
+    )
+    plain = steps.run(
+        "Bell test, one circuit per setting",
+        lambda report: bell(
+            backend, shots=100_000, settings="per-circuit", seed=seed + 1, progress=report
+        ),
+    )
+    product = steps.run(
+        "the same without entanglement",
+        lambda report: bell(
+            backend, shots=100_000, state="product", seed=seed + 2, progress=report
+        ),
+    )
+    ghz = steps.run(
+        "a GHZ state of four qubits",
+        lambda report: state("ghz:4", backend, shots=30_000, seed=seed + 3, progress=report),
+    )
+    sweep = steps.run(
+        "the fringe", lambda report: fringe(backend, shots=25_000, seed=seed + 4, progress=report)
+    )
+    results = {
+        "backend": backend,
+        "seed": seed,
+        "bell": coins.to_dict(),
+        "bell_per_circuit": plain.to_dict(),
+        "without_entanglement": product.to_dict(),
+        "state": ghz.to_dict(),
+        "fringe": sweep.to_dict(),
+    }
+
+    def write(_: Callable[[int, int], None]) -> None:
+        from ebit.plots import write_report
+
+        if coins.trials is not None:
+            coins.trials.save(folder / "trials.npz")
+        save_json(folder / "results.json", results)
+        save_score_figures(coins, folder)
+        write_report(
+            folder / "report.html",
+            [
+                bell_section(
+                    coins, title="Bell test, settings drawn inside every shot", note=_INTRO
+                ),
+                bell_section(plain, title="Bell test, one circuit per setting"),
+                bell_section(product, title="The same test without entanglement"),
+                state_section(ghz),
+                fringe_section(sweep),
+            ],
+            title=f"ebit demo on {backend}",
+        )
+
+    steps.run("the report", write)
+    results["seconds"] = round(time.perf_counter() - begun, 1)
+    results["report"] = str(folder / "report.html")
+    emit(results, lambda: _text(coins, plain, product, ghz, sweep, results), as_json=as_json)
+
+
+class _Steps:
+    """Run the steps of the tour, saying on standard error what is done and how long it took."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+
+    def run(self, label: str, work: Callable[[Callable[[int, int], None]], _T]) -> _T:
+        """Do one step with a progress bar."""
+        begun = time.perf_counter()
+        with progress_bar(label, quiet=self._quiet) as report:
+            found = work(report)
+        if not self._quiet:
+            click.echo(f"  done: {label} ({time.perf_counter() - begun:.1f} s)", err=True)
+        return found
+
+
+def _text(coins: Any, plain: Any, product: Any, ghz: Any, sweep: Any, results: Any) -> str:
+    def line(name: str, score: Any) -> str:
+        span = score.S_interval
+        return f"  {name:<34} S = {score.S:.4f} [{span.low:.4f}, {span.high:.4f}]  {score.status}"
+
+    return "\n".join(
+        [
+            f"Bell test on {results['backend']}, qubits "
+            f"{', '.join(map(str, coins.run.qubits))}: {coins.verdict}",
+            "",
+            line("settings drawn inside every shot", coins),
+            line("one circuit per setting", plain),
+            line("without entanglement", product),
+            f"  {'GHZ state of four qubits':<34} F = {ghz.fidelity:.4f} "
+            f"[{ghz.interval.low:.4f}, {ghz.interval.high:.4f}]  {ghz.status}",
+            f"  {'fringe':<34} visibility {sweep.visibility:.4f}",
+            "",
+            f"open {results['report']}  ({results['seconds']} s, seed {results['seed']}; the same "
+            "seed gives the same rounds)",
+        ]
+    )
