@@ -43,6 +43,8 @@ CONFIDENCE_SHARE = 0.01
 
 # More corners than this only sharpen the price, which may be any number.
 _MOST_CORNERS = 512
+# Beyond this the bound loses digits: s T is the size of the terms that cancel.
+_LARGEST_SCALE = 1e8
 _CELLS = np.concatenate([[0.0], np.linspace(0.3, 1.0, 71)])
 
 
@@ -107,13 +109,11 @@ class _WorstCase:
     from logarithms, so that no s overflows.
 
     Attributes:
-        p: (S, Q) the maximisers.
         growth: (S,) sum_q n_q log(1 + p m_q).
         spent: (S,) r sum_q c_q p_q.
         theta: (S,) sum_q c_q p_q.
     """
 
-    p: Array
     growth: Array
     spent: Array
     theta: Array
@@ -123,21 +123,17 @@ class _WorstCase:
         """Evaluate it at (S,) scales s and (S,) logarithms of prices r."""
         log_steps = np.log(design.steps)
         x = scale[:, None] * design.steps
-        decay = np.exp(-x)
         log_cost = log_price[:, None] + log_steps  # log(r d)
-        # r d / m, the part of the budget that p = 0 would leave.
-        rest = np.exp(np.minimum(log_cost - x, 0.0)) / -np.expm1(-x)
-        rest = np.where(log_cost - x > 0, np.inf, rest)
-        cost = np.exp(np.minimum(log_cost, 0.0))
-        inner = np.clip(1 - rest, 0.0, None)  # r d p in the interior
-        whole = inner >= cost  # p = 1
+        # log(1 + p m) in the interior, where 1 + p m = m / (r d).
+        excess = x + np.log(-np.expm1(-x)) - log_cost
         with np.errstate(over="ignore"):
-            p = np.where(whole, 1.0, inner * np.exp(-log_cost))
-            small = np.log1p(p * np.expm1(np.minimum(x, 1.0)))
-            large = x + np.log(np.maximum(p + (1 - p) * decay, 1e-300))
-        logs = np.where(x < 1, small, np.where(p > 0, large, 0.0))
+            cost = np.exp(log_cost)
+        inner = -np.expm1(-np.maximum(excess, 0.0))  # r d p in the interior
+        whole = (cost < 1) & (inner >= cost)  # p = 1
+        p = np.where(whole, 1.0, inner * np.exp(-log_cost))
+        logs = np.where(whole, x, np.maximum(excess, 0.0))
         spent = np.where(whole, cost, inner)
-        return cls(p, logs @ design.counts, spent @ design.counts, p @ design.weights)
+        return cls(logs @ design.counts, spent @ design.counts, p @ design.weights)
 
 
 def _scan(
@@ -156,21 +152,24 @@ def _scan(
     steps = design.steps
     share = min(max(share, 0.02), 0.98)
     normal = distance / (float(design.weights @ steps) * share * (1 - share))
-    centre, half, best = math.log(normal), 14.0, math.inf
+    ceiling = math.log(_LARGEST_SCALE)
+    centre, half, best = min(math.log(normal), ceiling - 1), 6.0, math.inf
     for _ in range(6):
-        grid = np.linspace(centre - half, centre + half, 25)
+        grid = np.minimum(np.linspace(centre - half, centre + half, 25), ceiling)
         scale = np.exp(grid)
         x = scale[:, None] * steps
         cheapest = np.log(-np.expm1(-x)) - np.log(steps)
         low, high = cheapest.min(axis=1), (cheapest + x).max(axis=1)
-        for _ in range(55):
+        for _ in range(42):
             middle = 0.5 * (low + high)
             cheap = too_cheap(scale, _WorstCase.at(design, scale, middle))
             low, high = np.where(cheap, middle, low), np.where(cheap, high, middle)
         values = evaluate(scale, high)
         at = int(np.nanargmin(values))
         best = min(best, float(values[at]))
-        centre, half = float(grid[at]), half / 10
+        centre = float(grid[at])
+        if 0 < at < len(grid) - 1 or centre == ceiling:
+            half /= 10
     return best
 
 
@@ -199,7 +198,8 @@ def chernoff_log_tail(design: Design, estimate: float, bound: float) -> float:
 
     def evaluate(scale: Array, log_price: Array) -> Array:
         worst = _WorstCase.at(design, scale, log_price)
-        budget = bound * np.exp(np.minimum(log_price, 700.0))
+        with np.errstate(over="ignore"):
+            budget = bound * np.exp(log_price)
         return np.asarray(budget + worst.growth - worst.spent - scale * estimate)
 
     def too_cheap(scale: Array, worst: _WorstCase) -> npt.NDArray[np.bool_]:

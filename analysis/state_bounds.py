@@ -92,7 +92,7 @@ class BoundedMeans:
         else:
             room = np.where(self.allowed, self.values, -np.inf).max(axis=1)
         # At the largest bet no factor is below 1/1000, whatever F0 in [0, 1].
-        most = 0.999 * float((n / room).min()) / self.unit
+        most = 0.999 * float((n / np.maximum(room, 1e-9)).min()) / self.unit
         variance = self.unit**2 * float((self.spread / n).sum())
         aim = math.sqrt(-2 * math.log(error) / variance)
         sizes = np.concatenate([most * _WIDE, np.minimum(aim * _AIMED, most)])
@@ -103,12 +103,14 @@ class BoundedMeans:
 
     def log_e(self, bound: float, error: float, side: int = 1) -> float:
         """Return the log of the e-value against F <= bound (side 1) or F >= bound (side -1)."""
-        sizes, weights = self._bets(error, side)
-        step = sizes[:, None] * self.unit / self.counts.sum(axis=1)
-        gain = self.values - bound * self.centre[:, None]
-        seen = self.counts > 0
-        factors = 1 + side * step[:, :, None] * np.where(seen, gain, 0.0)
-        total = (self.counts * np.log(factors)).sum(axis=(1, 2))
+        return self._log_e(bound, *self._bets(error, side), side)
+
+    def _log_e(self, bound: float, sizes: Array, weights: Array, side: int) -> float:
+        question, value = np.nonzero(self.counts)
+        times = self.counts[question, value]
+        step = self.unit / self.counts.sum(axis=1)[question]
+        gain = side * step * (self.values[value] - bound * self.centre[question])
+        total = np.log1p(sizes[:, None] * gain) @ times
         return float(special.logsumexp(total + weights))
 
     def interval(self, level: float) -> Interval:
@@ -121,10 +123,11 @@ class BoundedMeans:
         ends = []
         for side in (1, -1):
             rejected, kept = (0.0, 1.0) if side > 0 else (1.0, 0.0)
-            if self.log_e(rejected, error, side) >= -math.log(error):
-                for _ in range(50):
+            bets = self._bets(error, side)
+            if self._log_e(rejected, *bets, side) >= -math.log(error):
+                for _ in range(40):
                     middle = 0.5 * (rejected + kept)
-                    if self.log_e(middle, error, side) >= -math.log(error):
+                    if self._log_e(middle, *bets, side) >= -math.log(error):
                         rejected = middle
                     else:
                         kept = middle

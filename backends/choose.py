@@ -51,6 +51,14 @@ def choose_qubits(
 
     Raises:
         ArgumentError: the chip has no room for the experiment.
+
+    Example:
+        >>> from ebit.backends import load_calibration
+        >>> from ebit.circuits import chsh
+        >>> fez = load_calibration("fez")
+        >>> qubits, value = choose_qubits(chsh(), fez, DeviceNoise(fez))
+        >>> qubits, round(value, 3)
+        ((103, 96), 0.847)
     """
     ranked = embeddings(experiment, calibration, pinned=pinned or {})
     if not ranked:
@@ -81,6 +89,13 @@ def predict(
     """Game value of an experiment on given qubits under the device's noise, exact.
 
     Value in [0, 1]: probability to win a round, questions drawn as the game draws them.
+
+    Example:
+        >>> from ebit.backends import load_calibration
+        >>> from ebit.circuits import chsh
+        >>> fez = load_calibration("fez")
+        >>> round(predict(chsh(), fez, DeviceNoise(fez), (3, 4)), 3)
+        0.839
     """
     compiled = compile_for(experiment, calibration, qubits)
     tables = [joint(distributions(c, noise), c.num_clbits) for c in compiled]
@@ -99,6 +114,12 @@ def complete_qubits(
 
     Raises:
         ArgumentError: `pair` is not two qubits, is not coupled, or leaves no room for the coins.
+
+    Example:
+        >>> from ebit.backends import open_backend
+        >>> from ebit.circuits import chsh
+        >>> complete_qubits(chsh(settings="per-shot"), open_backend("aer:fez"), (3, 2))
+        (4, 3, 2, 1)
     """
     players = [experiment.roles.index(role) for role in ("A", "B") if role in experiment.roles]
     if len(players) != 2 or len(pair) != 2:

@@ -155,6 +155,9 @@ def outcome_subspace(ops: Sequence[Op], place: Mapping[int, int]) -> Bits | None
     Returns:
         [A | b] in reduced row echelon form, one column per classical bit in ascending order; None
         when the circuit is not of this kind.
+
+    Source:
+        Aaronson and Gottesman, Phys. Rev. A 70, 052328 (2004), section III.
     """
     pulled = observables(ops, place)
     if pulled is None:

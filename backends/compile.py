@@ -36,6 +36,13 @@ def compile_for(
 
     Raises:
         ArgumentError: `qubits` has a wrong length, is not on the chip, or lacks a coupling.
+
+    Example:
+        >>> from ebit.backends import load_calibration
+        >>> from ebit.circuits import chsh
+        >>> native = compile_for(chsh(), load_calibration("fez"), (3, 4))
+        >>> len(native), native[0].count_ops()["cz"]
+        (4, 1)
     """
     chosen = check_qubits(experiment, calibration, qubits)
     pattern = _pattern(calibration, chosen)

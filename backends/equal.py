@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ebit.backends.clifford import observables, outcome_subspace, stabilisers
-from ebit.backends.exact import amplitudes, distribution, prepared_state, response
+from ebit.backends.evolve import amplitudes, prepared_state
+from ebit.backends.exact import distribution, response
 from ebit.backends.lower import Component, Op, components
 from ebit.backends.model import Status
 

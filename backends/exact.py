@@ -1,29 +1,24 @@
 """Exact outcome distributions of small circuits, noise and readout errors included.
 
-A state is a list of classical records with an unnormalised density matrix each. Gates and errors
-act as superoperators, a measurement splits every record in two, an `if_else` acts on the records
-whose bit says so. Measurements at the end need no branches: they read the diagonal.
+Every connected component is computed on its own. Measurements at the end of a component need no
+branches: they read the diagonal of its density matrix.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from math import gcd
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ebit.backends.lower import Component, Op, components, gate_matrix, lower, read_bits, written
+from ebit.backends.evolve import State, amplitudes, evolve
+from ebit.backends.lower import Component, Op, components, lower, read_bits, written
 from ebit.backends.noise import Complex, DeviceNoise
 
 Float = npt.NDArray[np.float64]
-
-# Products of a small matrix with this many columns stay on one thread: handing pieces of such
-# work to several BLAS threads costs up to a hundred times the work itself.
-_COLUMNS = 64
 
 # Records hold the classical bits below this position and, above it, which input state they
 # belong to; 4^4 inputs at most.
@@ -46,12 +41,7 @@ class Distribution:
     probabilities: Float
 
 
-class _State(NamedTuple):
-    records: npt.NDArray[np.int64]  # (R,) values of the bits measured so far
-    rho: Complex  # (R, 2, ..., 2): row axes of the qubits, highest first, then column axes
-
-
-def distributions(circuit: object, noise: DeviceNoise | None = None) -> tuple[Distribution, ...]:
+def distributions(circuit: Any, noise: DeviceNoise | None = None) -> tuple[Distribution, ...]:
     """Exact distribution of every component of a circuit.
 
     Args:
@@ -61,6 +51,15 @@ def distributions(circuit: object, noise: DeviceNoise | None = None) -> tuple[Di
     Returns:
         One distribution per component that writes classical bits. Classical bits that nothing
         writes stay 0 and belong to none.
+
+    Raises:
+        ArgumentError: the circuit holds something without a matrix.
+
+    Example:
+        >>> from ebit.circuits import chsh
+        >>> [pair] = distributions(chsh().circuits[0])
+        >>> pair.clbits, [round(float(p), 4) for p in pair.probabilities]
+        ((0, 1), [0.4268, 0.0732, 0.0732, 0.4268])
     """
     ops = lower(circuit, dt=noise.dt if noise else None)
     return tuple(distribution(part, noise) for part in components(ops))
@@ -82,7 +81,7 @@ def _table(part: Component, noise: DeviceNoise | None) -> Float:
         records = np.zeros(1, dtype=np.int64)
         diagonal = (psi.real**2 + psi.imag**2).reshape(1, -1)
     else:
-        records, diagonal = _mixed(body, place, noise)
+        records, diagonal = evolve(body, place, noise)
     return _normalised(_read_out(part.clbits, ends, records, diagonal, place, noise))
 
 
@@ -138,16 +137,19 @@ def joint(parts: Sequence[Distribution], num_clbits: int) -> Float:
     """Distribution over all classical bits of a circuit, (2^num_clbits,), as a product.
 
     Bit i of the index is classical bit i. Meant for few bits: the result is dense.
+
+    Example:
+        >>> coin = Distribution((1,), np.array([0.25, 0.75]))
+        >>> joint([coin], 2).tolist()
+        [0.25, 0.0, 0.75, 0.0]
     """
     total = np.zeros(2**num_clbits)
-    total[0] = 1.0
     index = np.zeros(1, dtype=np.int64)
     weight = np.ones(1)
     for part in parts:
         where = spread(len(part.probabilities), part.clbits)
         index = (index[:, None] | where[None, :]).reshape(-1)
         weight = (weight[:, None] * part.probabilities[None, :]).reshape(-1)
-    total[0] = 0.0
     total[index] = weight
     return total
 
@@ -179,50 +181,6 @@ def terminal_measurements(ops: Sequence[Op]) -> frozenset[int]:
     return frozenset(found)
 
 
-def amplitudes(ops: Iterable[Op], qubits: Sequence[int]) -> Complex:
-    """Ideal amplitudes (2^n,) after unitary operations on |0...0>, first qubit lowest."""
-    n = len(qubits)
-    place = {q: i for i, q in enumerate(qubits)}
-    psi: Complex = np.zeros((1,) + (2,) * n, dtype=np.complex128)
-    psi[(0,) * (n + 1)] = 1.0
-    for op in ops:
-        if op.name != "delay":
-            psi = _apply(gate_matrix(op.name, op.params), psi, _axes(op.qubits, place, n))
-    return psi.reshape(-1)
-
-
-def _mixed(
-    body: Iterable[Op],
-    place: dict[int, int],
-    noise: DeviceNoise | None,
-    start: _State | None = None,
-) -> tuple[npt.NDArray[np.int64], Float]:
-    n = len(place)
-    state = _ground(n) if start is None else start
-    for op in body:
-        state = _step(state, op, place, noise)
-    size = 2**n
-    diagonal = np.einsum("rii->ri", state.rho.reshape(-1, size, size)).real
-    return state.records, np.ascontiguousarray(diagonal)
-
-
-def _ground(n: int) -> _State:
-    rho: Complex = np.zeros((1,) + (2,) * (2 * n), dtype=np.complex128)
-    rho[(0,) * (2 * n + 1)] = 1.0
-    return _State(np.zeros(1, dtype=np.int64), rho)
-
-
-def prepared_state(ops: Sequence[Op], qubits: Sequence[int]) -> Complex:
-    """Ideal density matrix (2^n, 2^n) of `qubits` after the operations, first qubit lowest."""
-    place = {q: i for i, q in enumerate(qubits)}
-    state = _ground(len(place))
-    for op in ops:
-        state = _step(state, op, place, None)
-    size = 2 ** len(place)
-    total: Complex = state.rho.reshape(-1, size, size).sum(axis=0)
-    return total
-
-
 def response(part: Component) -> Float:
     """Ideal outcome distributions of a circuit part for a complete set of input states.
 
@@ -243,112 +201,14 @@ def response(part: Component) -> Float:
             len(inputs) * 4, inputs.shape[1] * 2, inputs.shape[2] * 2
         )
     labels = np.arange(4**n, dtype=np.int64) << _LABEL
-    start = _State(labels, inputs.reshape((4**n,) + (2,) * (2 * n)))
+    start = State(labels, inputs.reshape((4**n,) + (2,) * (2 * n)))
     place = {q: i for i, q in enumerate(part.qubits)}
     terminal = terminal_measurements(part.ops)
     ends = [part.ops[i] for i in terminal]
     body = [op for i, op in enumerate(part.ops) if i not in terminal]
-    records, diagonal = _mixed(body, place, None, start)
+    records, diagonal = evolve(body, place, None, start)
     table = _read_out(part.clbits, ends, records, diagonal, place, None, inputs=4**n)
     return table.reshape(4**n, -1)
-
-
-def _step(state: _State, op: Op, place: dict[int, int], noise: DeviceNoise | None) -> _State:
-    if op.name == "measure":
-        return _measure(state, op, place, noise)
-    if op.name == "if_else":
-        bit = (state.records >> op.clbits[0]) & 1
-        taken = bit == int(op.params[0])
-        parts = []
-        for mask, ops in ((taken, op.then), (~taken, op.otherwise)):
-            if mask.any():
-                part = _State(state.records[mask], state.rho[mask])
-                for inner in ops:
-                    part = _step(part, inner, place, noise)
-                parts.append(part)
-        return _merge(parts)
-    matrix = _superoperator(op, noise)
-    if matrix is None:
-        return state
-    n = len(place)
-    rows = _axes(op.qubits, place, n)
-    return _State(state.records, _apply(matrix, state.rho, [*rows, *(axis + n for axis in rows)]))
-
-
-def _measure(state: _State, op: Op, place: dict[int, int], noise: DeviceNoise | None) -> _State:
-    n = len(place)
-    row = _axes(op.qubits, place, n)[0]
-    flip = noise.assignment(op.qubits[0]) if noise else None
-    if flip is None:
-        flip = np.eye(2)
-    collapsed = []
-    for true in (0, 1):
-        keep = np.zeros_like(state.rho)
-        where: list[slice | int] = [slice(None)] * keep.ndim
-        where[row] = where[row + n] = true
-        keep[tuple(where)] = state.rho[tuple(where)]
-        collapsed.append(keep)
-    bit = 1 << op.clbits[0]
-    parts = []
-    for recorded in (0, 1):
-        # The record may be wrong; the state has collapsed to what is true.
-        rho = flip[recorded, 0] * collapsed[0] + flip[recorded, 1] * collapsed[1]
-        records = (state.records & ~bit) | (bit if recorded else 0)
-        parts.append(_State(records, rho))
-    return _merge(parts)
-
-
-def _merge(parts: Sequence[_State]) -> _State:
-    """One state whose records are distinct and possible."""
-    records = np.concatenate([p.records for p in parts])
-    rho = np.concatenate([p.rho for p in parts])
-    unique, inverse = np.unique(records, return_inverse=True)
-    if len(unique) < len(records):
-        summed = np.zeros((len(unique), *rho.shape[1:]), dtype=np.complex128)
-        np.add.at(summed, inverse, rho)
-        records, rho = unique, summed
-    size = int(np.sqrt(rho[0].size))
-    weight = np.einsum("rii->r", rho.reshape(-1, size, size)).real
-    alive = weight > 0
-    return _State(records[alive], rho[alive])
-
-
-@lru_cache(maxsize=16384)
-def _superoperator(op: Op, noise: DeviceNoise | None) -> Complex | None:
-    """What an operation does to rho, its error included; None for nothing."""
-    if op.name == "delay":
-        return noise.delay(op.qubits[0], op.params[0]) if noise else None
-    if op.name == "reset":
-        gate = np.zeros((4, 4), dtype=np.complex128)
-        gate[0, 0] = gate[0, 3] = 1.0
-    else:
-        unitary = gate_matrix(op.name, op.params)
-        gate = np.kron(unitary, unitary.conj()).astype(np.complex128)
-    error = noise.channel(op.name, op.qubits) if noise else None
-    return gate if error is None else error @ gate
-
-
-def _axes(qubits: Sequence[int], place: dict[int, int], n: int) -> list[int]:
-    """Row axes of qubits, most significant first (axis 0 holds the records)."""
-    return [n - place[q] for q in reversed(qubits)]
-
-
-def _apply(matrix: Complex, array: Complex, axes: Sequence[int]) -> Complex:
-    m = len(matrix)
-    front = [*axes, *(i for i in range(array.ndim) if i not in axes)]
-    moved = array.transpose(front)
-    flat = moved.reshape(m, -1)
-    columns = flat.shape[1]
-    if m * columns > 16 * _COLUMNS:
-        blocks = flat.reshape(m, -1, gcd(columns, _COLUMNS)).transpose(1, 0, 2)
-        out = (matrix @ blocks).transpose(1, 0, 2).reshape(moved.shape)
-    else:
-        out = (matrix @ flat).reshape(moved.shape)
-    back = [0] * array.ndim
-    for position, axis in enumerate(front):
-        back[axis] = position
-    turned: Complex = out.transpose(back)
-    return turned
 
 
 def _read_out(

@@ -50,6 +50,12 @@ def guard_circuits(
 
     Raises:
         GuardError: a circuit is not what was asked; the text names it and what is wrong.
+
+    Example:
+        >>> from ebit.circuits import chsh
+        >>> test = chsh()
+        >>> guard_circuits(test, test.circuits, (0, 1)).status
+        'exact'
     """
     if len(compiled) != len(experiment.circuits):
         raise GuardError(

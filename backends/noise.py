@@ -31,6 +31,15 @@ class DeviceNoise:
         calibration: the processor.
         readout: "symmetric" flips both outcomes with the mean assignment error, as Aer does with
             these data; "reported" uses the two reported probabilities.
+
+    Example:
+        >>> from ebit.backends import load_calibration
+        >>> noise = DeviceNoise(load_calibration("fez"))
+        >>> noise.channel("cz", (3, 4)).shape, noise.channel("rz", (3,)) is None
+        ((16, 16), True)
+
+    Source:
+        Average and entanglement fidelity: Nielsen, Phys. Lett. A 303, 249 (2002), eq. 3.
     """
 
     def __init__(self, calibration: Calibration, readout: Readout = "symmetric") -> None:
@@ -176,6 +185,10 @@ def aer_noise_model(noise: DeviceNoise, qubits: tuple[int, ...]) -> Any:
 
     Built by Aer from the restricted target, so it holds only the qubits in use: Aer then runs
     many times faster than with the model of the whole chip.
+
+    Args:
+        noise: of the processor.
+        qubits: physical qubits; qubit i of the model is `qubits[i]`.
     """
     from qiskit.providers import BackendV2, Options
     from qiskit_aer.noise import NoiseModel, ReadoutError

@@ -136,7 +136,10 @@ def _by_thresholds(
 
 
 def _by_alias(weights: npt.NDArray[np.float64]) -> Callable[[np.random.Generator, int], Codes]:
-    """Vose's alias method on a power of two of columns: high bits choose, low bits decide."""
+    """The alias method on a power of two of columns: high bits choose, low bits decide.
+
+    Source: Vose, IEEE Trans. Software Eng. 17, 972 (1991).
+    """
     k = max(1, int(len(weights) - 1).bit_length())
     columns = 2**k
     scaled = np.zeros(columns)

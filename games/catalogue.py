@@ -283,13 +283,13 @@ def stabilisers(
 
 _PATTERNS: dict[str, Callable[[re.Match[str]], Game]] = {
     r"chsh": lambda m: chsh(),
-    r"mermin-ghz-(\d+)": lambda m: mermin_ghz(int(m[1])),
+    r"mermin-ghz-([0-9]{1,4})": lambda m: mermin_ghz(int(m[1])),
     r"magic-square": lambda m: magic_square(),
     r"bases-agree-(xz|xyz)(?::(phi[+-]|psi[+-]))?": lambda m: bases_agree(
         "XZ" if m[1] == "xz" else "XYZ", state=m[2] or "phi+"
     ),
-    r"chained-chsh-(\d+)": lambda m: chained_chsh(int(m[1])),
-    r"ghz-stabilisers-(\d+)": lambda m: stabilisers("ghz", int(m[1])),
+    r"chained-chsh-([0-9]{1,4})": lambda m: chained_chsh(int(m[1])),
+    r"ghz-stabilisers-([0-9]{1,4})": lambda m: stabilisers("ghz", int(m[1])),
 }
 
 
@@ -301,12 +301,12 @@ def game(name: str) -> Game:
         0.875
     """
     for pattern, build in _PATTERNS.items():
-        match = re.fullmatch(pattern, name)
+        match = re.fullmatch(pattern, name) if isinstance(name, str) else None
         if match:
             return build(match)
     raise ArgumentError(
         "game must be chsh, mermin-ghz-N, magic-square, bases-agree-xz, bases-agree-xyz, "
-        f"chained-chsh-M or ghz-stabilisers-N, but was {name!r}"
+        f"chained-chsh-M or ghz-stabilisers-N, but was {str(name)[:40]!r}"
     )
 
 

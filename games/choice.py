@@ -26,7 +26,9 @@ def check_chosen(chosen: object) -> None:
     """Raise unless this is a way of choosing settings, or None."""
     known = get_args(Chosen)
     if chosen is not None and chosen not in known:
-        raise ArgumentError(f"chosen must be one of {', '.join(known)}, but was {chosen!r}")
+        raise ArgumentError(
+            f"chosen must be one of {', '.join(known)}, but was {str(chosen)[:40]!r}"
+        )
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ def trials_from_dict(
     if not isinstance(counts, Mapping) or not counts:
         raise ArgumentError("counts must be a dictionary per setting, and not empty")
     if bits not in ("qiskit", "cirq"):
-        raise ArgumentError(f"bits must be 'qiskit' or 'cirq', but was {bits!r}")
+        raise ArgumentError(f"bits must be 'qiskit' or 'cirq', but was {_brief(bits)}")
     questions = [_question(key) for key in counts]
     parties = len(questions[0])
     if any(len(q) != parties for q in questions):
@@ -98,12 +98,18 @@ def _question(key: Any) -> tuple[int, ...]:
 
 def _small_integers(key: Any, expected: str) -> tuple[int, ...]:
     """Return the whole numbers of a tuple, none of them negative."""
-    if not isinstance(key, (Sequence, np.ndarray)) or isinstance(key, (str, bytes)) or not len(key):
+    if not _is_list(key) or not len(key):
         raise ArgumentError(expected)
     numbers = [int(d) if isinstance(d, (int, np.integer)) else -1 for d in key]
     if min(numbers) < 0:
         raise ArgumentError(expected)
     return tuple(numbers)
+
+
+def _is_list(value: Any) -> bool:
+    if isinstance(value, np.ndarray):
+        return value.ndim > 0
+    return isinstance(value, Sequence) and not isinstance(value, (str, bytes))
 
 
 def _answer(key: Any, outcomes: tuple[int, ...], bits: BitOrder) -> tuple[int, ...]:
@@ -205,10 +211,10 @@ def trials_from_table(
     Raises:
         ArgumentError: another shape, or counts that are not whole, finite and positive.
     """
-    if not isinstance(rows, (Sequence, np.ndarray)) or isinstance(rows, (str, bytes)):
+    if not _is_list(rows):
         raise ArgumentError("a table of counts must be a list of rows of numbers")
     for row in rows:
-        if not isinstance(row, (Sequence, np.ndarray)) or isinstance(row, (str, bytes)):
+        if not _is_list(row):
             raise ArgumentError(f"a table of counts must have rows, but one is {_brief(row)}")
     settings, outcomes = (game.settings, game.outcomes) if game else ((2, 2), (2, 2))
     height, width = prod(settings), prod(outcomes)
@@ -339,7 +345,8 @@ def trials_from_cirq(
         missing = [k for k in order if k not in measured]
         if missing or not order:
             raise ArgumentError(
-                f"keys must be among {', '.join(measured) or '(none)'}, but were {order}"
+                f"keys must be among {', '.join(sorted(measured, key=_natural)) or '(none)'}, "
+                f"but were {order}"
             )
         # Cirq gives int8 or uint8 by the kind of circuit; both hold 0 and 1.
         arrays.append(

@@ -374,8 +374,16 @@ def _check(game: Game) -> None:
             raise ArgumentError("rule must have a mask (Q, n) and a target (Q,)")
         if (game.rule.target > 1).any():
             raise ArgumentError("rule must have targets 0 or 1")
+        if game.rule.mask.dtype != np.bool_:
+            raise ArgumentError(f"rule must have a mask of bool, but had {game.rule.mask.dtype}")
         counted = np.asarray(game.outcomes)[game.rule.mask.any(axis=0)]
         if (counted != 2).any():
             raise ArgumentError("a parity rule needs two outcomes of every party that counts")
-    elif game.rule.winning.shape != (len(questions), *game.outcomes):
-        raise ArgumentError(f"rule must have a table of shape {(len(questions), *game.outcomes)}")
+    elif (
+        game.rule.winning.shape != (len(questions), *game.outcomes)
+        or game.rule.winning.dtype != np.bool_
+    ):
+        raise ArgumentError(
+            f"rule must have a bool table of shape {(len(questions), *game.outcomes)}, but had "
+            f"{game.rule.winning.dtype} of shape {game.rule.winning.shape}"
+        )

@@ -111,9 +111,11 @@ def rounds_in(
         cells: (N,) the rounds.
         size: the number of cells there could be.
     """
-    asked: npt.NDArray[np.uint8] | npt.NDArray[np.intp] = np.empty(len(cells), dtype=np.intp)
+    asked: npt.NDArray[np.uint8] | npt.NDArray[np.intp]
     if game.n_questions <= 256:
         asked = np.empty(len(cells), dtype=np.uint8)
+    else:
+        asked = np.empty(len(cells), dtype=np.intp)
     wins = np.empty(len(cells), dtype=np.bool_)
     index = seen.index.astype(asked.dtype)
     won = game.won(seen.index, seen.answers)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ebit.games.cells import integers
 from ebit.games.errors import ArgumentError
 
 __all__ = ["Shots"]
@@ -46,7 +47,7 @@ class Shots:
     @classmethod
     def from_bits(cls, bits: Sequence[npt.ArrayLike]) -> Shots:
         """Pack bit arrays, one of shape (shots, width) per circuit."""
-        arrays = [np.asarray(b) for b in bits]
+        arrays = [integers("bits", b) for b in bits]
         for array in arrays:
             if array.ndim != 2:
                 raise ArgumentError(f"bits must have shape (shots, width), but had {array.shape}")

@@ -64,7 +64,7 @@ footer { margin-top: 2.5rem; border-top: 1px solid var(--line); padding-top: .6r
   body { max-width: none; padding: 0; font-size: 10.5pt; }
   nav { display: none; }
   figure, p.verdict, tr, li { break-inside: avoid; }
-  h2, h3 { break-after: avoid; }
+  h2, h3, p.verdict { break-after: avoid; }
 }
 """
 

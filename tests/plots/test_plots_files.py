@@ -38,8 +38,9 @@ def check_svg(path: Path) -> None:
     assert len(list(root.iter())) > 20
 
 
-def test_files_of_a_score(any_score: Score, tmp_path: Path) -> None:
-    paths = save_score_figures(any_score, tmp_path / "new" / "folder")
+@pytest.mark.parametrize("name", ["violation", "withheld", "square", "many questions"])
+def test_files_of_a_score(scores: dict[str, Score], name: str, tmp_path: Path) -> None:
+    paths = save_score_figures(scores[name], tmp_path / "new" / "folder")
     assert [p.name for p in paths] == ["correlators.png", "correlators.svg", "evidence.png"]
     assert {p.name for p in (tmp_path / "new" / "folder").iterdir()} == {p.name for p in paths}
     for path in paths:
