@@ -58,6 +58,7 @@ def score_state(
         ArgumentError: rounds that do not belong to the state, or questions that are missing.
 
     Example:
+        >>> import numpy as np
         >>> counts = np.zeros((3, 3, 2, 2), dtype=int)
         >>> for basis in range(3):
         ...     counts[basis, basis] = [[25, 475], [475, 25]]

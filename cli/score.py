@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
 from ebit.cli.bell import finish
 from ebit.cli.common import check_folder, common
+
+if TYPE_CHECKING:
+    from ebit.games import BitOrder
 
 
 @click.command(name="score")
@@ -95,7 +98,7 @@ def command(
     if file is not None:
         if trials is not None:
             raise ArgumentError("--trials goes with --wins; a FILE brings its own number of rounds")
-        found = score(file, bits=bits, **shared)
+        found = score(file, **shared, bits=cast("BitOrder", bits))
     else:
         if trials is None or wins is None:
             raise ArgumentError("--wins needs --trials, the number of rounds played")

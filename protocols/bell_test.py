@@ -66,7 +66,7 @@ def bell(
     experiment = chsh(
         state=state,
         settings=settings,
-        angles=angles,  # type: ignore[arg-type]
+        angles=angles,
         swapped=swapped,
     )
     run = run_experiment(

@@ -56,21 +56,29 @@ def test_visibility_and_phase_of_a_density_matrix(state: str, alice: float) -> N
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("visibility", [0.3, 0.93, 1.0])
-def test_intervals_cover(visibility: float) -> None:
-    rng, curve = np.random.default_rng(6), visibility * np.cos(SWEEP - 0.1)
-    runs = 150
-    normal = below = above = 0
+@pytest.mark.parametrize("visibility", [0.3, 0.93])
+def test_conservative_limits_cover(visibility: float) -> None:
+    rng, curve, runs = np.random.default_rng(6), visibility * np.cos(SWEEP - 0.1), 120
+    below = above = 0
     for _ in range(runs):
         found = score_fringe(counts_of(curve, 150, rng), SWEEP.tolist(), ideal=np.cos(SWEEP))
         assert found.projected_interval is not None
-        normal += visibility not in found.visibility_interval
         below += found.projected_interval.low > visibility * np.cos(0.1)
         above += found.projected_interval.high < visibility * np.cos(0.1)
-    spread = 3 * (runs * 0.025) ** 0.5
-    # The normal approximation is one: it may miss a little more often than it says.
-    assert normal <= runs * 0.07 + spread
-    assert max(below, above) <= runs * 0.025 + spread
+    assert max(below, above) <= runs * 0.025 + 3 * (runs * 0.025) ** 0.5
+
+
+@pytest.mark.parametrize("visibility", [0.3, 0.93, 1.0])
+def test_the_normal_interval_is_about_right(visibility: float) -> None:
+    """The ideal curve is flat, so that the conservative interval, which takes time, is left out."""
+    rng, curve, runs = np.random.default_rng(11), visibility * np.cos(SWEEP - 0.1), 400
+    flat, missed = np.zeros(13).tolist(), 0
+    for _ in range(runs):
+        found = score_fringe(counts_of(curve, 300, rng), SWEEP.tolist(), ideal=flat)
+        missed += visibility not in found.visibility_interval
+    assert missed <= runs * 0.06 + 3 * (runs * 0.06) ** 0.5
+    if visibility < 1:  # at 1 the interval is cut, and its variance kept above one count
+        assert missed >= runs * 0.02
 
 
 @pytest.mark.slow

@@ -311,8 +311,18 @@ def test_games_by_name(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["", "CHSH ", "mermin-ghz-2", "mermin-ghz-99", "chained-chsh-1", "chained-chsh--3"]
-    + ["mermin-ghz-" + "9" * 5000, "mermin-ghz-٣", None, 3],
+    [
+        "",
+        "CHSH ",
+        "mermin-ghz-2",
+        "mermin-ghz-99",
+        "chained-chsh-1",
+        "chained-chsh--3",
+        "mermin-ghz-" + "9" * 5000,
+        "mermin-ghz-٣",
+        None,
+        3,
+    ],
 )
 def test_wrong_names_are_refused_in_one_line(name: Any) -> None:
     with pytest.raises(ArgumentError) as caught:

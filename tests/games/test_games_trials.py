@@ -23,30 +23,6 @@ from ebit.games import (
 from tests.strategies import counted_trials, ordered_trials, parity_games, shapes, table_games
 
 
-def same(one: Trials, other: Trials) -> bool:
-    """Everything agrees, the order of rounds and the starts of blocks included."""
-
-    def equal(a: object, b: object) -> bool:
-        return (a is None and b is None) or (
-            a is not None and b is not None and np.array_equal(a, b)
-        )
-
-    return (
-        (one.settings, one.outcomes, one.chosen, one.chosen_reason, one.source, one.ordered)
-        == (
-            other.settings,
-            other.outcomes,
-            other.chosen,
-            other.chosen_reason,
-            other.source,
-            other.ordered,
-        )
-        and equal(one.cells, other.cells)
-        and equal(one.blocks, other.blocks)
-        and equal(one.given_counts, other.given_counts)
-    )
-
-
 @given(shapes(most=5), st.integers(1, 50), st.integers(0, 2**32 - 1))
 def test_rounds_come_back(
     shape: tuple[tuple[int, ...], tuple[int, ...]], n: int, seed: int
