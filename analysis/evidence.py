@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import logsumexp
 
-from ebit.analysis.binomial import PValue, binomial_tail, check_count, clopper_pearson
+from ebit.analysis.binomial import (
+    PValue,
+    binomial_tail,
+    check_count,
+    check_probability,
+    clopper_pearson,
+)
 from ebit.games import ArgumentError
 
 __all__ = [
     "EvidencePath",
     "coin_bias_limit",
+    "convention_cost",
     "e_process",
     "efficiency_floor",
     "final_e_value",
@@ -24,13 +33,13 @@ __all__ = [
 ]
 
 # The stake is spread over win rates p0 + (1 - p0) f. The grid is geometric, so that a violation
-# of any strength has a point within a factor sqrt 2 of the best bet.
+# of any strength has a point within a factor sqrt 2 of the best bet. The largest share lies near
+# CHSH at Tsirelson's bound (f = .414): evidence 10^6 takes about 455 rounds there, 433 with the bet known.
 _FRACTIONS = np.r_[0.95, 0.42 * 2.0 ** (-np.arange(24) / 2)]
 _PRIOR = np.r_[0.08, 1.0 / (1.0 + np.arange(24)) ** 1.5]
 _PRIOR = _PRIOR / _PRIOR.sum()
 _LN10 = math.log(10)
 _POINTS = 2000
-_CHUNK = 1 << 22
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +69,11 @@ class EvidencePath:
         """Logarithm of a p-value that is valid whenever one stops: 1 / largest e."""
         return -self.largest
 
+    @property
+    def p_value(self) -> PValue:
+        """The p-value that is valid whenever one stops, 1 / largest e (Ville)."""
+        return PValue.from_log(-self.largest * _LN10, "1 / largest e-value")
+
 
 def local_win_bound(local_value: float, tau: float = 0.0, coins: int = 2) -> float:
     r"""Return the most often that local players win when settings can be partly predicted.
@@ -67,15 +81,19 @@ def local_win_bound(local_value: float, tau: float = 0.0, coins: int = 2) -> flo
     .. math:: \xi = 1 - (1 - \omega)(1 - 2\tau)^{c}
 
     Every question is drawn by c fair bits, each of which is guessed with probability at most
-    1/2 + tau given everything before (the earlier bits included), so each has probability at least
-    ``(1/2 - tau)^c``, which is (1 - 2 tau)^c times its fair share. A deterministic local strategy
-    loses questions of fair weight at least 1 - omega, hence loses at least that often. CHSH, c = 2:
-    3/4 + tau - tau^2.
+    1/2 + tau given everything before (the earlier bits included). By the chain rule every question
+    keeps a probability of at least ``(1/2 - tau)^c = (1 - 2 tau)^c 2^-c``: with probability
+    (1 - 2 tau)^c it is as good as drawn fairly, and then a local strategy wins at most omega; the
+    rest it may win. CHSH, c = 2: 3/4 + tau - tau^2, which the strategy that loses only the rarest
+    question attains.
 
     Args:
         local_value: omega, the local value with fair settings.
         tau: predictability of each setting bit beyond 1/2, in [0, 1/2).
-        coins: number c of setting bits per round.
+        coins: number c of setting bits per round, 2^c equally likely questions.
+
+    Raises:
+        ArgumentError: a number out of range.
 
     Example:
         >>> local_win_bound(0.75, 0.01)
@@ -88,13 +106,23 @@ def local_win_bound(local_value: float, tau: float = 0.0, coins: int = 2) -> flo
         raise ArgumentError(f"tau must lie in [0, 0.5), but was {tau}")
     if not 0 <= local_value <= 1:
         raise ArgumentError(f"local_value must lie in [0, 1], but was {local_value}")
+    coins = check_count("coins", coins)
     return float(1 - (1 - local_value) * (1 - 2 * tau) ** coins)
 
 
 def coin_bias_limit(ones: int, n: int, error: float = 1e-6) -> float:
     """Return an upper limit on abs(p - 1/2) of a coin that gave so many ones in n throws.
 
-    Clopper-Pearson on both sides, each erring with at most error / 2.
+    Clopper-Pearson on both sides, each erring with at most error / 2. It bounds the bias of
+    throws that are alike, not what a device with memory could tell of a single one.
+
+    Args:
+        ones: throws that gave one.
+        n: throws; 1/2 is returned at n = 0.
+        error: chance that the limit is exceeded.
+
+    Raises:
+        ArgumentError: counts out of range, error not in (0, 1).
 
     Example:
         >>> round(coin_bias_limit(50_100, 100_000), 4)
@@ -103,16 +131,28 @@ def coin_bias_limit(ones: int, n: int, error: float = 1e-6) -> float:
     Source:
         Clopper and Pearson, Biometrika 26, 404 (1934).
     """
-    low, high = clopper_pearson(ones, n, low_error=error / 2, high_error=error / 2)
+    check_probability("error", error, open_ends=True)
+    n = check_count("n", n)
+    k = check_count("ones", ones, high=n)
+    low, high = clopper_pearson(k, n, low_error=error / 2, high_error=error / 2)
     return min(0.5, max(float(high) - 0.5, 0.5 - float(low)))
 
 
-def memory_p_value(wins: int, n: int, bound: float) -> PValue:
+def memory_p_value(wins: int, n: int, bound: float | Fraction) -> PValue:
     r"""Return P(Bin(n, bound) >= wins): a p-value against devices that remember everything.
 
     If, whatever happened before, a round is won with probability at most ``bound``, the number of
-    wins is dominated by the binomial law. Needs settings drawn afresh in every round and n fixed
-    beforehand.
+    wins is dominated by the binomial law: they can be coupled to independent rounds of win
+    probability ``bound`` that are won whenever they are. Needs settings drawn afresh in every round
+    and n fixed beforehand; the order of the rounds does not matter.
+
+    Args:
+        wins: rounds won.
+        n: rounds.
+        bound: largest win probability of any round given the past, see `local_win_bound`.
+
+    Raises:
+        ArgumentError: a number out of range.
 
     Example:
         >>> round(memory_p_value(196, 245, local_win_bound(0.75, 1.08e-5)).value, 4)
@@ -127,10 +167,9 @@ def memory_p_value(wins: int, n: int, bound: float) -> PValue:
 
 
 def _log_mixture(
-    wins: npt.NDArray[np.float64], losses: npt.NDArray[np.float64], p0: float
+    wins: npt.NDArray[np.integer], losses: npt.NDArray[np.integer], p0: float
 ) -> npt.NDArray[np.float64]:
-    rates = p0 + (1 - p0) * _FRACTIONS
-    up, down = np.log(rates / p0), np.log((1 - rates) / (1 - p0))
+    up, down = np.log1p(_FRACTIONS * ((1 - p0) / p0)), np.log1p(-_FRACTIONS)
     return np.asarray(
         logsumexp(np.log(_PRIOR) + np.outer(wins, up) + np.outer(losses, down), axis=1)
     )
@@ -139,56 +178,88 @@ def _log_mixture(
 def final_e_value(wins: int, n: int, p0: float) -> float:
     """Return log10 of the e-value of so many wins in n rounds against a win rate of at most p0.
 
-    The value at the end of `e_process`; the order of the rounds does not matter to it.
+    The value at the end of `e_process`; the order of the rounds does not matter to it. Needs n
+    fixed beforehand, since only the end is looked at.
+
+    Args:
+        wins: rounds won.
+        n: rounds.
+        p0: the null's largest win probability, in (0, 1).
+
+    Example:
+        >>> round(final_e_value(196, 245, 0.75), 2)
+        0.27
     """
     _check_floor(p0)
     n = check_count("n", n, low=1)
     k = check_count("wins", wins, high=n)
-    return float(_log_mixture(np.array([float(k)]), np.array([float(n - k)]), p0)[0] / _LN10)
+    return float(_log_mixture(np.array([k]), np.array([n - k]), p0)[0] / _LN10)
 
 
-def e_process(won: npt.NDArray[np.bool_], p0: float, *, points: int = _POINTS) -> EvidencePath:
+def e_process(
+    won: npt.NDArray[np.bool_] | npt.NDArray[np.integer], p0: float, *, points: int = _POINTS
+) -> EvidencePath:
     r"""Return how evidence against "each round is won with probability at most p0" grew.
 
     .. math:: W_n = \sum_j \pi_j \prod_{i \le n}
               \Big(\frac{p_j}{p_0}\Big)^{x_i} \Big(\frac{1-p_j}{1-p_0}\Big)^{1-x_i}, \quad p_j > p_0
 
-    A bet that is fair or worse at every round under the null, so that
+    A bet that is fair or worse at every round under the null, whatever happened before, so that
     P(W_n >= 1/alpha for any n) <= alpha, with devices that remember everything. The path is looked
     at on a fixed grid of rounds, which can only make its supremum smaller.
 
     Args:
-        won: bool (N,), which rounds were won, in order.
+        won: (N,), which rounds were won, in order: bools, or integers 0 and 1.
         p0: the null's largest win probability, in (0, 1).
         points: at most so many rounds at which to look.
 
+    Raises:
+        ArgumentError: no rounds, other values than 0 and 1, p0 out of range.
+
     Example:
-        >>> path = e_process(np.ones(60, dtype=bool), 0.75)
-        >>> bool(path.log10_e[-1] > 6)
-        True
+        >>> path = e_process(np.ones(80, dtype=bool), 0.75)
+        >>> round(path.final, 2)
+        8.1
 
     Source:
         Ville 1939; Zhang, Glancy, Knill, PRA 84, 062118 (2011); Ramdas et al., arXiv:2210.01948.
     """
     _check_floor(p0)
-    n = len(won)
+    rounds = np.asarray(won)
+    if rounds.ndim != 1 or rounds.dtype.kind not in "bui":
+        raise ArgumentError(
+            "won must be one axis of bools or of integers 0 and 1, but was "
+            f"{rounds.dtype} of shape {rounds.shape}"
+        )
+    n = len(rounds)
     if not n:
         raise ArgumentError("won must have at least one round")
-    step = -(-n // points)
-    at = np.arange(step, n + 1, step, dtype=np.int64)
-    if at[-1] != n:
-        at = np.append(at, n)
-    starts = np.r_[0, at[:-1]]
-    wins = np.empty(len(at))
-    # A chunk holds whole steps, so that no array of the size of all rounds is made.
-    per = max(1, _CHUNK // step)
-    for i in range(0, len(at), per):
-        part = won[starts[i] : at[min(i + per, len(at)) - 1]]
-        wins[i : i + per] = np.add.reduceat(
-            part.view(np.uint8), starts[i : i + per] - starts[i], dtype=np.int64
-        )
-    total = np.cumsum(wins)
-    return EvidencePath(at, _log_mixture(total, at - total, p0) / _LN10)
+    if rounds.min() < 0 or rounds.max() > 1:
+        raise ArgumentError("won must hold 0 and 1 only, but other values were found")
+    step = -(-n // check_count("points", points, low=1))
+    # One slice at a time: no array of the size of all rounds is made.
+    wins = np.cumsum([np.count_nonzero(rounds[i : i + step]) for i in range(0, n, step)])
+    at = np.minimum(np.arange(1, len(wins) + 1, dtype=np.int64) * step, n)
+    return EvidencePath(at, _log_mixture(wins, at - wins, p0) / _LN10)
+
+
+def convention_cost(log10: float, conventions: int, *, kind: Literal["p", "e"]) -> float:
+    """Return log10 of a p- or e-value after paying for a convention chosen from the data.
+
+    A p-value is multiplied by the number of conventions there were to choose from (at most 1); an
+    e-value is divided by it, as only that share of the stake was on the one chosen.
+
+    Args:
+        log10: decimal logarithm of the best value over the conventions.
+        conventions: how many there were; 1 where it was declared beforehand.
+        kind: "p" or "e".
+
+    Example:
+        >>> round(10 ** convention_cost(math.log10(0.0391), 8, kind="p"), 3)  # Delft, if chosen
+        0.313
+    """
+    cost = math.log10(check_count("conventions", conventions, low=1))
+    return min(log10 + cost, 0.0) if kind == "p" else log10 - cost
 
 
 def efficiency_floor(eta: float) -> float:

@@ -63,7 +63,7 @@ def score_fringe(
         ideal: the ideal correlators; cos(alice - b) if left out.
         state: the state's name, for the record.
         level: level of the intervals.
-        separation, randomness, assumptions, not_given, run: as in `ebit.analysis.score_state`.
+        separation, randomness, assumptions, not_given, run: as in `ebit.analysis.states.score_state`.
 
     Raises:
         ArgumentError: angles that do not fit the rounds, or do not fix a fringe.

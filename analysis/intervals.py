@@ -314,7 +314,7 @@ def sum_interval(
     (2.7084, 2.8875, 'pooled Clopper-Pearson')
     >>> s = sum_interval(plus, [1000, 1010, 990, 1000], 2 * signs).affine(1, -signs.sum())
     >>> round(s.low, 4), round(s.high, 4)
-    (2.6857, 2.9132)
+    (2.6853, 2.9136)
 
     Source: Hoeffding 1956; Shevtsova 2010; Berger and Boos, JASA 89, 1012 (1994);
     `ebit.analysis.coverage` derives the bounds.

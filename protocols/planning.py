@@ -36,7 +36,11 @@ def plan(
         ArgumentError: not exactly one expectation, or one that the null reaches too.
     """
     played = game_by_name(game) if isinstance(game, str) else game
-    given = [name for name, v in (("S", S), ("win_rate", win_rate), ("backend", backend)) if v is not None]
+    given = [
+        name
+        for name, v in (("S", S), ("win_rate", win_rate), ("backend", backend))
+        if v is not None
+    ]
     if len(given) != 1:
         raise ArgumentError(
             f"give one expectation (S, win_rate or backend), but got {', '.join(given) or 'none'}"
@@ -47,9 +51,7 @@ def plan(
         expected = (1 + S / played.n_questions) / 2
     else:
         expected = float(win_rate or 0.0)
-    return plan_rounds(
-        played, expected, p_value=p_value, evidence=evidence, power=power, tau=tau
-    )
+    return plan_rounds(played, expected, p_value=p_value, evidence=evidence, power=power, tau=tau)
 
 
 def _predicted(game: Game, backend: str | object) -> float:

@@ -66,7 +66,7 @@ def state(
         ('genuinely 3-party entangled', 1.0)
 
     Source:
-        See `ebit.analysis.score_state`.
+        See `ebit.analysis.states.score_state`.
     """
     aim = state_target(name) if isinstance(name, str) else name
     experiment = _experiment(aim, backend, qubits, sample, seed)
