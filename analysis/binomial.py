@@ -1,4 +1,4 @@
-"""Exact binomial tails, however deep, and the exact interval for a binomial proportion."""
+"""Exact binomial and hypergeometric tails, however deep, and the exact binomial interval."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ __all__ = [
     "check_probability",
     "clopper_pearson",
     "deviance",
+    "hypergeometric_log_tail",
     "log_binomial_pmf",
     "log_lower_tail",
     "log_upper_tail",
@@ -298,6 +299,43 @@ def binomial_tail(wins: int, n: int, p: float | Fraction) -> PValue:
     Source: exact sum; check-point Hensen et al., Nature 526, 682 (2015), p = 0.039.
     """
     return PValue.from_log(log_upper_tail(wins, n, p), "exact binomial tail")
+
+
+def hypergeometric_log_tail(k: int, total: int, marked: int, drawn: int) -> float:
+    """Return log P(X >= k) for the number of marked among those drawn without replacement.
+
+    The first term is Bin(k; marked, p) Bin(drawn - k; total - marked, p) / Bin(drawn; total, p) at
+    p = drawn / total, where no logarithm is large; the others follow by their ratios. Below the
+    mean the complement is taken.
+
+    Args:
+        k: the fewest marked.
+        total: things in all.
+        marked: those that count.
+        drawn: how many are drawn.
+
+    Example:
+        >>> round(math.exp(hypergeometric_log_tail(8, 16, 9, 10)), 6)  # 9 (7 over 2) / (16 over 10)
+        0.024476
+
+    Source:
+        The law's definition; the form of its first term follows C. Loader (2000).
+    """
+    if k <= max(0, drawn + marked - total):
+        return 0.0
+    if k > min(drawn, marked):
+        return -math.inf
+    if k * total <= drawn * marked:
+        rest = hypergeometric_log_tail(drawn - k + 1, total, total - marked, drawn)
+        return math.log1p(-math.exp(rest)) if rest < 0 else -math.inf
+    p = Fraction(drawn, total)
+    first = (
+        log_binomial_pmf(k, marked, p)
+        + log_binomial_pmf(drawn - k, total - marked, p)
+        - log_binomial_pmf(drawn, total, p)
+    )
+    ratios = (marked - k, drawn - k), (k + 1, total - marked - drawn + k + 1)
+    return min(first + series_log_sum(*ratios, 1.0), 0.0)
 
 
 def clopper_pearson(

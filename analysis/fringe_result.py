@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import degrees
 from typing import TYPE_CHECKING, Any
 
@@ -103,7 +103,10 @@ class FringeScore:
         return self._sheet().text()
 
     def _repr_html_(self) -> str:
-        return self._sheet().html()
+        # The strokes need letters of one width; notebooks have pictures for that.
+        sheet = self._sheet()
+        rows = tuple(row[:-1] for row in sheet.table)
+        return replace(sheet, table_title="correlators", head=sheet.head[:-1], table=rows).html()
 
     def _sheet(self) -> Sheet:
         rows = run_rows(self.run)

@@ -4,7 +4,9 @@ The names here are loaded when they are first used:
 
 - `bell`: run a Bell test on a backend and score it.
 - `state`: prepare a state on a backend and say whether it is entangled.
-- `score`: score anybody's trials, counts or results.
+- `score`, `score_wins`: score anybody's trials, counts, results, or number of wins.
+- `fringe`: sweep a measuring angle.
+- `plan`: how many rounds a test needs.
 - `open_backend`, `list_backends`: where circuits can run.
 - `read_trials`, `Trials`, `game`: rounds and games.
 """
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from ebit.analysis import Score
     from ebit.backends import list_backends, open_backend
     from ebit.games import EbitError, Trials, game, read_trials
-    from ebit.protocols import bell, fringe, score, state
+    from ebit.protocols import bell, fringe, plan, score, score_wins, state
 
 __all__ = [
     "EbitError",
@@ -31,8 +33,10 @@ __all__ = [
     "game",
     "list_backends",
     "open_backend",
+    "plan",
     "read_trials",
     "score",
+    "score_wins",
     "state",
 ]
 
@@ -45,8 +49,10 @@ _HOME = {
     "game": "ebit.games",
     "list_backends": "ebit.backends",
     "open_backend": "ebit.backends",
+    "plan": "ebit.protocols",
     "read_trials": "ebit.games",
     "score": "ebit.protocols",
+    "score_wins": "ebit.protocols",
     "state": "ebit.protocols",
 }
 

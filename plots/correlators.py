@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -111,7 +112,7 @@ def score_canvas(score: Score) -> Canvas:
         if not score.correlators:
             figure.set_size_inches(3.2, 3.0)
             ax = plot_value(score, figure.add_subplot())
-            ax.set_title(title_of(score), loc="left")
+            ax.set_title(fill(title_of(score), 36), loc="left")
             return figure
         figure.set_size_inches(5.0, 3.1)
         left, right = figure.subplots(1, 2, width_ratios=(3.2, 1))

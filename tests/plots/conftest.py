@@ -37,7 +37,9 @@ def square() -> Score:
     game = magic_square()
     rng = np.random.default_rng(2)
     question = rng.integers(0, 9, 3000)
-    answers = np.array([np.argwhere(game.table()[q] == (rng.random() < 0.97))[0] for q in question])
+    answers = np.array(
+        [rng.choice(np.argwhere(game.table()[q] == (rng.random() < 0.97))) for q in question]
+    )
     trials = Trials.from_rounds(
         game.questions[question], answers, chosen="per-shot", shape=((3, 3), (4, 4))
     )
