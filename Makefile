@@ -12,7 +12,7 @@ INSTALLED_TEST := .venv/.installed-test-$(ID)
 PIP_INSTALL := $(PY) -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
 
 # -P keeps this folder off the path, so that `import games` cannot stand in for `import ebit.games`.
-PYTEST := $(PY) -P -m pytest
+PYTEST := OPENBLAS_NUM_THREADS=1 $(PY) -P -m pytest
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:

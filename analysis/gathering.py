@@ -22,6 +22,7 @@ from ebit.analysis.intervals import mean_tail, sum_tail
 from ebit.analysis.null import Null
 from ebit.analysis.results import Evidence
 from ebit.games import Chosen, Game, Trials
+from ebit.games.choice import detect_rounds
 
 __all__ = ["MEMORY_E", "MEMORY_P", "gather", "gather_wins"]
 
@@ -30,13 +31,8 @@ MEMORY_E = "e-value, devices with memory"
 BLOCK_E = "e-value, betting per block"
 INDEPENDENT_P = "p-value, independent rounds"
 
-_MEMORY = (
-    "fresh settings in every round and a number of rounds fixed beforehand; devices may remember "
-    "everything"
-)
-_MEMORY_PATH = (
-    "fresh settings in every round; devices may remember everything, one may stop any time"
-)
+_MEMORY = "a number of rounds fixed beforehand; devices may remember everything"
+_MEMORY_PATH = "devices may remember everything, one may stop any time"
 _BLOCK = "settings fresh in every block, and no device with memory inside a block"
 _INDEPENDENT = (
     "independent rounds, and a device that neither remembers nor drifts with the question asked"
@@ -124,11 +120,14 @@ def _memory(
             _withheld(MEMORY_P, "p", null.refused),
             _withheld(MEMORY_E, "e", null.refused),
         )
-    p = _p_evidence(MEMORY_P, memory_p_value(won, n, null.bound), cost, _MEMORY)
+    fair = "fair" if null.tau == 0 else f"predictable to 1/2 + {null.tau:.2g} at most"
+    fresh = f"fresh settings in every round, {fair}"
+    fixed = f"{fresh}, and {_MEMORY}"
+    p = _p_evidence(MEMORY_P, memory_p_value(won, n, null.bound), cost, fixed)
     if path is None:
         log10_e = final_e_value(won, n, null.bound) - math.log10(cost)
-        return p, _e_evidence(MEMORY_E, log10_e, _MEMORY)
-    return p, _e_evidence(MEMORY_E, float(path.log10_e[-1]), _MEMORY_PATH)
+        return p, _e_evidence(MEMORY_E, log10_e, fixed)
+    return p, _e_evidence(MEMORY_E, float(path.log10_e[-1]), f"{fresh}; {_MEMORY_PATH}")
 
 
 def _by_block(trials: Trials, game: Game, bound: float) -> EvidencePath | str:
@@ -137,7 +136,14 @@ def _by_block(trials: Trials, game: Game, bound: float) -> EvidencePath | str:
     if starts is None:
         return "the rounds carry no block column, so blocks are not known"
     question, won = trials.question_outcomes(game)
+    inside = np.ones(len(question), dtype=bool)
+    inside[starts] = False
+    if (question[1:] != question[:-1])[inside[1:]].any():
+        return "settings change inside the blocks of the block column"
     asked, rate = block_win_rates(question, won, starts)
+    order = detect_rounds(asked, None)
+    if order.sure and order.chosen in ("per-block", "per-circuit", "pattern"):
+        return f"the questions of the blocks were not drawn afresh: from block to block, {order.reason}"
     drawn = np.bincount(asked, minlength=game.n_questions)
     expected = game.distribution * len(asked)
     if stats.chi2.sf((((drawn - expected) ** 2) / expected).sum(), len(drawn) - 1) < _UNFAIR:

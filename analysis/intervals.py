@@ -15,6 +15,7 @@ from ebit.analysis.binomial import (
     PValue,
     check_count,
     check_level,
+    check_probability,
     log_upper_tail,
 )
 from ebit.analysis.coverage import (
@@ -128,7 +129,7 @@ def mean_tail(wins: int, n: int, bound: float | Fraction) -> PValue:
     n = check_count("n", n)
     k = check_count("wins", wins, high=n)
     method = "binomial tail for independent rounds (Hoeffding 1956)"
-    if k < n * Fraction(bound) + 1:
+    if k < n * Fraction(check_probability("bound", bound)) + 1:
         return PValue.from_log(0.0, method)
     return PValue.from_log(log_upper_tail(k, n, bound), method)
 

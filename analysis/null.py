@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import log2, sqrt
+from math import lgamma, log, log2, sqrt
 
 import numpy as np
 import numpy.typing as npt
@@ -12,9 +12,15 @@ from scipy.stats import beta, chi2
 from ebit.analysis.evidence import coin_bias_limit, efficiency_floor, local_win_bound
 from ebit.games import ArgumentError, Chosen, Floor, Game, Source
 
-__all__ = ["Null", "null_of"]
+__all__ = ["Null", "bias_limit", "null_of"]
 
-_FAULT = 1e-6
+_NOTE, _FAULT = 0.01, 1e-6
+
+# What trusting measuring devices takes for granted, by trust.
+_TRUSTED = {
+    "all": "every measuring device does what it is told (qubits, the bases asked): trusted, not tested",
+    "one": "one party's measuring device does what it is told: trusted, not tested",
+}
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,8 @@ def null_of(
     notes: list[str] = []
     refused = ""
     base = floor.value
+    if floor.trust != "none":
+        notes.append(_TRUSTED[floor.trust])
     if efficiency is not None:
         if game.name != "chsh":
             raise ArgumentError(
@@ -72,8 +80,8 @@ def null_of(
             )
         base = max(base, efficiency_floor(efficiency))
         notes.append(
-            f"coincidences kept at detection efficiency {efficiency:g}: local models then win up to "
-            f"{base:.6f}"
+            f"coincidences kept at detection efficiency {efficiency:g} (a party's chance to detect "
+            f"given that the other does, the same at every setting): local models then win up to {base:.6f}"
         )
     if base >= 1 - 1e-12:
         refused = "the null can win every round: " + (
@@ -126,9 +134,16 @@ def _from_frequencies(
 ) -> tuple[float, str]:
     """Raise tau to the bias that the settings show, or refuse settings that are not fair."""
     n = int(totals.sum())
-    limit = _bias_limit(game, totals)
+    if game.uniform and _log_too_even(totals) < log(_FAULT):
+        return tau, refused or (
+            "questions were asked more evenly than fresh choices would (p < 1e-6): with numbers fixed "
+            "beforehand a device with memory can tell what is still to come"
+        )
+    limit = bias_limit(game, totals)
     if source == "device":
         if limit is None:
+            if declared:
+                return tau, refused
             return tau, refused or "settings drawn by the device need its coins' bias: give tau"
         if limit > tau:
             notes.append(
@@ -138,16 +153,33 @@ def _from_frequencies(
         return max(tau, limit), refused
     expected = game.distribution * n
     statistic = float((((totals - expected) ** 2) / expected).sum())
-    if chi2.sf(statistic, game.n_questions - 1) < _FAULT:
-        shown = 0.0 if limit is None else limit
+    uneven = float(chi2.sf(statistic, game.n_questions - 1))
+    if uneven < _FAULT:
+        if limit is None:
+            return (
+                tau,
+                refused or "questions were not asked as often as the game asks them (p < 1e-6)",
+            )
         if not declared:
             return tau, refused or (
                 "questions were not asked equally often "
-                f"(p < 1e-6): declare how predictable they were with tau, at least {shown:.2g}"
+                f"(p < 1e-6): declare how predictable they were with tau, at least {limit:.2g}"
             )
-        if limit is not None and limit > tau + 1 / sqrt(n):
+        if limit > tau + 1 / sqrt(n):
             notes.append(f"tau was raised to the bias that the settings show, {limit:.2g}")
             return max(tau, limit), refused
+    elif uneven < _NOTE and not declared:
+        # Between the two levels the settings may be fair or not: what a local device could make of
+        # the bias they show is granted to it. Else all-zero answers at S = 2 can reach p < 1e-6.
+        looks = f"settings look uneven (p = {uneven:.2g})"
+        if limit is None:
+            notes.append(f"{looks}, but are taken as drawn fresh and fairly")
+            return tau, refused
+        shown = _shown_bias(game, totals)
+        notes.append(
+            f"{looks}: they are taken to be predictable, to the bias of {shown:.2g} that they show"
+        )
+        return max(tau, shown), refused
     if not declared:
         notes.append(
             "settings were drawn fresh and fairly, and nothing could predict them (tau = 0)"
@@ -155,7 +187,31 @@ def _from_frequencies(
     return tau, refused
 
 
-def _bias_limit(game: Game, totals: npt.NDArray[np.int64]) -> float | None:
+def _shown_bias(game: Game, totals: npt.NDArray[np.int64]) -> float:
+    """Bias of each setting bit as the settings have it, without an allowance for chance."""
+    coins = _coins(game) or 1
+    share = totals / totals.sum()
+    own = max(
+        abs(float(share[game.questions[:, i] == 1].sum()) - 0.5) for i in range(game.n_parties)
+    )
+    return min(0.499, max(own, 0.5 - float(share.min()) ** (1 / coins)))
+
+
+def _log_too_even(totals: npt.NDArray[np.int64]) -> float:
+    """Bound the log chance that fresh, fair questions come as evenly as these.
+
+    No outcome of the multinomial law is likelier than n! / ((n/Q)!)^Q / Q^n, and fewer than
+    (2 sqrt(D) + 1)^(Q-1) have a sum of squared deviations of at most D.
+    """
+    n, q = int(totals.sum()), len(totals)
+    if q < 2:
+        return 0.0
+    top = lgamma(n + 1) - q * lgamma(n / q + 1) - n * log(q)
+    deviation = float(((totals - n / q) ** 2).sum())
+    return top + (q - 1) * log(2 * sqrt(deviation) + 1)
+
+
+def bias_limit(game: Game, totals: npt.NDArray[np.int64]) -> float | None:
     """Upper limit on how far the settings are from fair, read as a bias of each setting bit.
 
     The larger of the parties' own biases, and of the bias that would make the rarest question as

@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from html import escape
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from ebit.analysis.sheet import Sheet, run_rows, span
+
 if TYPE_CHECKING:
-    from ebit.analysis.intervals import Interval
     from ebit.analysis.results import Evidence, Score
 
-__all__ = ["citations", "evidence_text", "number", "score_html", "score_text"]
-
-_COLOURS = {
-    "violation": "#0072b2",
-    "no violation": "#595959",
-    "signalling": "#b34700",
-    "fault": "#b34700",
-}
-
-
-def number(value: float | None, digits: int = 4) -> str:
-    """Write a number plainly, or a dash."""
-    return "-" if value is None else f"{value:.{digits}f}"
+__all__ = ["citations", "evidence_text", "score_html", "score_text"]
 
 
 def evidence_text(evidence: Evidence) -> str:
@@ -36,10 +23,6 @@ def evidence_text(evidence: Evidence) -> str:
     else:
         shown = f"{letter} = {evidence.value:.3g}"
     return f"{shown}, assuming {evidence.assumption}"
-
-
-def _span(interval: Interval) -> str:
-    return f"[{interval.low:.4f}, {interval.high:.4f}] at {interval.level * 100:g} %"
 
 
 def _bounds(score: Score) -> str:
@@ -57,16 +40,6 @@ def _signalling(score: Score) -> str:
         return "not testable: only the number of wins is known"
     word = "holds" if ns.holds else "FAILS"
     return f"{word} (smallest corrected p = {ns.p_value:.3g}; {ns.method})"
-
-
-def _where(score: Score) -> str:
-    run = score.run
-    if run is None:
-        return ""
-    text = run.backend
-    if run.qubits is not None:
-        text += ", qubits " + ", ".join(map(str, run.qubits))
-    return text
 
 
 def _convention(score: Score) -> str:
@@ -87,16 +60,13 @@ def _settings(score: Score) -> str:
 
 
 def _rows(score: Score) -> list[tuple[str, str]]:
-    rows = []
-    where = _where(score)
-    if where:
-        rows.append(("ran on", where))
+    rows = run_rows(score.run)[:1]
     if score.S is not None and score.S_interval is not None:
-        rows.append(("S", f"{score.S:.4f}  {_span(score.S_interval)}  ({_bounds(score)})"))
+        rows.append(("S", f"{score.S:.4f}  {span(score.S_interval)}  ({_bounds(score)})"))
     rows.append(
         (
             "win rate",
-            f"{score.win_rate:.6f}  {_span(score.win_rate_interval)}  (null: at most {score.floor:.6f})",
+            f"{score.win_rate:.6f}  {span(score.win_rate_interval)}  (null: at most {score.floor:.6f})",
         )
     )
     rows.append(("rounds", f"{score.n}, order {score.order}"))
@@ -104,73 +74,37 @@ def _rows(score: Score) -> list[tuple[str, str]]:
     rows.append(("signs", _convention(score)))
     rows.append(("no-signalling", _signalling(score)))
     rows += [(e.name, evidence_text(e)) for e in score.evidence]
-    run = score.run
-    if run is not None:
-        rows.append(("method", f"{run.method}; guard: {run.guard}; seed {run.seed}"))
-        if run.calibration:
-            rows.append(("calibration", run.calibration))
-        if run.predicted is not None:
-            rows.append(("predicted win rate", f"{run.predicted:.6f} from the calibration"))
+    rows += run_rows(score.run)[1:]
+    if score.run is not None and score.run.predicted is not None:
+        rows.append(("predicted win rate", f"{score.run.predicted:.6f} from the calibration"))
     return rows
+
+
+def _sheet(score: Score) -> Sheet:
+    table = tuple(
+        (c.question, f"{c.value:+.4f}", span(c.interval), str(c.n)) for c in score.correlators
+    )
+    return Sheet(
+        title=score.game,
+        sentence=score.verdict,
+        good=score.status == "violation",
+        bad=score.status in ("signalling", "fault"),
+        rows=tuple(_rows(score)),
+        table_title="correlators",
+        head=("question", "E", "interval", "rounds"),
+        table=table,
+        lists=(("assumptions", score.assumptions), ("not given", score.not_given)),
+    )
 
 
 def score_text(score: Score) -> str:
     """Write a score as plain text, verdict first."""
-    rows = _rows(score)
-    width = max(len(name) for name, _ in rows)
-    lines = [f"{score.game}: {score.verdict}", ""]
-    lines += [f"  {name:<{width}}  {text}" for name, text in rows]
-    if score.correlators:
-        lines += ["", "  correlators"]
-        label = max(len(c.question) for c in score.correlators)
-        for c in score.correlators:
-            lines.append(
-                f"    {c.question:<{label}}  {c.value:+.4f}  {_span(c.interval)}  n = {c.n}"
-            )
-    lines += _listed("assumptions", score.assumptions) + _listed("not given", score.not_given)
-    return "\n".join(lines)
-
-
-def _listed(title: str, items: Sequence[str]) -> list[str]:
-    return ["", f"  {title}", *(f"    - {item}" for item in items)] if items else []
+    return _sheet(score).text()
 
 
 def score_html(score: Score) -> str:
     """Write a score as HTML for notebooks and reports."""
-    colour = _COLOURS.get(score.status, "#595959")
-    cell = "padding:2px 10px;text-align:left;vertical-align:top"
-    rows = "".join(
-        f'<tr><th style="{cell};white-space:nowrap">{escape(name)}</th>'
-        f'<td style="{cell}">{escape(text)}</td></tr>'
-        for name, text in _rows(score)
-    )
-    correlators = ""
-    if score.correlators:
-        body = "".join(
-            f'<tr><td style="{cell}">{escape(c.question)}</td><td style="{cell}">{c.value:+.4f}</td>'
-            f'<td style="{cell}">{escape(_span(c.interval))}</td><td style="{cell}">{c.n}</td></tr>'
-            for c in score.correlators
-        )
-        head = "".join(
-            f'<th style="{cell}">{name}</th>' for name in ("question", "E", "interval", "rounds")
-        )
-        correlators = (
-            "<details><summary>correlators</summary><table><thead><tr>"
-            f"{head}</tr></thead><tbody>{body}</tbody></table></details>"
-        )
-    return (
-        '<div class="ebit-score" style="font-family:sans-serif;line-height:1.4">'
-        f'<p style="border-left:4px solid {colour};padding-left:8px"><b>{escape(score.game)}</b>: '
-        f"{escape(score.verdict)}</p><table><tbody>{rows}</tbody></table>{correlators}"
-        f"{_details('assumptions', score.assumptions)}{_details('not given', score.not_given)}</div>"
-    )
-
-
-def _details(title: str, items: Sequence[str]) -> str:
-    if not items:
-        return ""
-    listed = "".join(f"<li>{escape(item)}</li>" for item in items)
-    return f"<details><summary>{title}</summary><ul>{listed}</ul></details>"
+    return _sheet(score).html()
 
 
 def citations(score: Score) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import log2
 
 import numpy as np
 import numpy.typing as npt
 
 from ebit.analysis.convention import choose_convention
-from ebit.analysis.evidence import EvidencePath
+from ebit.analysis.evidence import EvidencePath, local_win_bound
 from ebit.analysis.gathering import MEMORY_E, MEMORY_P, gather, gather_wins
 from ebit.analysis.intervals import Interval, correlator_interval, mean_interval, sum_interval
 from ebit.analysis.nosignalling import NoSignalling
@@ -113,7 +114,7 @@ def score(
         evidence=evidence,
         path=path,
         signalling=no_signalling_of(trials, played, counts),
-        fault=_above_quantum(played, wins, totals),
+        fault=_above_quantum(played, wins, totals, value),
         trust=trust,
         known=known,
         ordered=trials.ordered,
@@ -166,7 +167,7 @@ def score_wins(
             raise ArgumentError(f"{name} must be a whole number {limit}, but was {value}")
     cost = 1 if declared or not game.is_parity else len(game.conventions())
     convention = Convention((), (), declared, cost)
-    known = _Settings(settings, "declared", settings_source)
+    known = _Settings(settings, "taken as said: wins alone cannot tell", settings_source)
     null = null_of(
         game,
         game.floor(trust),
@@ -188,7 +189,7 @@ def score_wins(
         evidence=evidence,
         path=None,
         signalling=None,
-        fault=False,
+        fault=_wins_above_quantum(game, wins, n, null, settings),
         trust=trust,
         known=known,
         ordered=False,
@@ -210,15 +211,34 @@ def _bell(
     return value, Interval(max(low, -float(q)), min(high, float(q)), span.level, span.method)
 
 
-def _above_quantum(game: Game, wins: npt.NDArray[np.int64], totals: npt.NDArray[np.int64]) -> bool:
+def _above_quantum(
+    game: Game,
+    wins: npt.NDArray[np.int64],
+    totals: npt.NDArray[np.int64],
+    value: float | None,
+) -> str:
     """Say whether the value lies above the quantum bound, or below its mirror, beyond its error."""
     bound = game.quantum_bell if game.is_parity else None
-    if bound is None or bound >= game.n_questions - 1e-12:
-        return False
-    if abs(float((2 * wins / totals - 1).sum())) <= bound:
-        return False
+    if bound is None or value is None or bound >= game.n_questions - 1e-12 or abs(value) <= bound:
+        return ""
     _, span = _bell(game, wins, totals, 1 - 2 * LEVELS[1])
-    return span is not None and (span.low > bound or span.high < -bound)
+    if span is None or (-bound <= span.high and span.low <= bound):
+        return ""
+    side = "above the quantum bound" if value > 0 else "below the quantum bound -"
+    return f"{value:.4f} lies {side}{' ' if value > 0 else ''}{bound:.4f}"
+
+
+def _wins_above_quantum(game: Game, wins: int, n: int, null: Null, chosen: Chosen) -> str:
+    """Say the same of a number of wins, where settings were fresh: else it says nothing of S."""
+    coins = log2(game.n_questions)
+    if game.quantum_value is None or chosen != "per-shot" or not game.uniform:
+        return ""
+    if null.tau and coins != int(coins):
+        return ""
+    bound = local_win_bound(game.quantum_value, null.tau, int(coins))
+    if bound >= 1 - 1e-12 or mean_interval(wins, n, 1 - 2 * LEVELS[1]).low <= bound:
+        return ""
+    return f"the win rate {wins / n:.4f} lies above the quantum bound {bound:.4f}"
 
 
 def _correlators(
@@ -250,7 +270,7 @@ def _assemble(
     evidence: tuple[Evidence, ...],
     path: EvidencePath | None,
     signalling: NoSignalling | None,
-    fault: bool,
+    fault: str,
     trust: Trust,
     known: _Settings,
     ordered: bool,
@@ -261,14 +281,14 @@ def _assemble(
     separation, randomness, assumptions, not_given, run = context
     quantum = game.quantum_bell if game.is_parity else None
     status, verdict = judge(
-        value=value,
-        quantum=quantum,
         evidence=evidence,
         signalling=signalling,
         fault=fault,
         null=null,
         levels=LEVELS,
         separation=separation,
+        chosen=known.chosen,
+        source=known.source,
     )
     named = {e.name: e for e in evidence}
     p, e = named[MEMORY_P], named[MEMORY_E]
@@ -277,11 +297,18 @@ def _assemble(
         withheld["p_value"] = p.reason
     if not e.valid:
         withheld["e_value"] = e.reason
+    if e.value is not None and not np.isfinite(e.value):
+        withheld["e_value"] = "larger than a float can hold: see log10_e"
     if value is None:
         reason = "the game has no correlators" if not game.is_parity else "only wins are known"
         withheld["S"] = reason
     if signalling is None:
         withheld["no_signalling"] = "only wins are known"
+    if separation == "distant":
+        assumptions = (
+            *assumptions,
+            "the parties are too far apart to communicate within a round, as declared",
+        )
     intervals = "intervals take rounds as independent, not as identical"
     return Score(
         game=game.name,

@@ -26,33 +26,42 @@ def strongest(evidence: Sequence[Evidence]) -> Evidence | None:
 
 def judge(
     *,
-    value: float | None,
-    quantum: float | None,
     evidence: Sequence[Evidence],
     signalling: NoSignalling | None,
-    fault: bool,
+    fault: str,
     null: Null,
     levels: tuple[float, float],
     separation: str,
+    chosen: str,
+    source: str,
 ) -> tuple[Status, str]:
     """Return the status and the sentence.
 
     A fault of the data comes first, then signalling: both refuse a verdict on entanglement. A
     violation needs evidence at the first level; its words say at which.
+
+    Args:
+        evidence: every statistic.
+        signalling: the no-signalling test, where there is one.
+        fault: what lies above the quantum bound by more than its error, or "".
+        null: what was tested against.
+        levels: the note and the fault.
+        separation: of the parties.
+        chosen: how settings were chosen.
+        source: who drew them.
     """
     note, strong = levels
     what = _what(null)
-    if fault and quantum is not None and value is not None:
+    if fault:
         return "fault", (
-            f"fault of the data: {value:.4f} lies above the quantum bound {quantum:.4f} by more than "
-            f"its error at {strong:g}; look for post-selection, mitigation or mislabelled bits. No "
+            f"fault of the data: {fault} by more than its error at {strong:g}; look for post-selection, mitigation or mislabelled bits. No "
             "verdict on entanglement is given"
         )
     if signalling is not None and not signalling.holds:
         return "signalling", (
             f"signalling found (corrected p = {_p(signalling.p_value)}): an outcome depends on the "
-            "other party's setting, so that correlations prove nothing here. No verdict on "
-            "entanglement is given"
+            f"other party's setting{_or_drift(chosen)}, so that correlations prove nothing here. No "
+            "verdict on entanglement is given"
         )
     best = strongest(evidence)
     if best is None:
@@ -65,12 +74,23 @@ def judge(
     if signalling is not None and signalling.p_value < note:
         caution = f"; the no-signalling test is on watch (corrected p = {_p(signalling.p_value)} < {note:g})"
     ground = f"assuming {best.assumption}"
+    if source == "device" and "memory" in best.name:
+        ground += "; settings from the device's own coins"
+    if separation in ("one chip", "unknown") and null.floor.against == "local":
+        ground += "; and no communication between the parties"
+    if null.floor.trust != "none":
+        ground += "; and trusted measuring devices"
     where = " in simulation" if separation == "simulated" else ""
     if 10**log10_p < strong or log10_p < -300:
         return "violation", f"{what} violated{where} ({shown}), {ground}{caution}"
     if 10**log10_p < note:
         return "violation", f"evidence against {what}{where} ({shown}), {ground}{caution}"
     return "no violation", f"no violation of {what} shown at {note:g} ({shown}), {ground}{caution}"
+
+
+def _or_drift(chosen: str) -> str:
+    # With settings fresh in every round drift meets all of them alike.
+    return "" if chosen == "per-shot" else ", or drifted as the settings changed"
 
 
 def _what(null: Null) -> str:

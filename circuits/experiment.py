@@ -157,10 +157,12 @@ class Experiment:
             chosen=None if self.chosen == "per-shot" else self.chosen,
             source=self.source,
         )
+        if self.chosen == "per-circuit":
+            return replace(found, chosen_reason="one circuit per question")
         # Coins that the data show not to be fresh must not pass for fresh ones, and the shots
         # must not be lost either.
         if self.chosen == "per-shot" and found.chosen in ("per-shot", "unknown"):
-            return replace(found, chosen=self.chosen, chosen_reason="declared")
+            return replace(found, chosen=self.chosen, chosen_reason="coin qubits in every shot")
         return found
 
     def behaviour(self, distributions: Sequence[npt.ArrayLike]) -> npt.NDArray[np.float64]:

@@ -30,12 +30,19 @@ def command(*, every: bool, as_json: bool, quiet: bool, debug: bool) -> None:
         folded = [] if every else [b.name for b in usable[_SHOWN:]]
         usable = usable if every else usable[:_SHOWN]
         rest = [b for b in listed if not b.usable]
+        # Dozens of devices that lack the same package make one entry.
+        shared: dict[str, list[str]] = {}
+        for b in rest:
+            shared.setdefault(b.note, []).append(b.name)
+        groups = {} if every else {n: names for n, names in shared.items() if len(names) > _SHOWN}
+        rest = [b for b in rest if b.note not in groups]
         width = max(len(b.name) for b in listed)
         lines = ["usable here:"]
         lines += [f"  {b.name:<{width}}  {_qubits(b.qubits)}  {b.note}" for b in usable]
         if folded:
-            listing = fill(", ".join(folded), 96, initial_indent="  ", subsequent_indent="  ")
-            lines += [f"and with the published noise of (see --all):\n{listing}"]
+            lines += [f"and with the published noise of (see --all):\n{_listing(folded)}"]
+        for note, names in groups.items():
+            lines += ["", f"after {note} (see --all):\n{_listing(names)}"]
         if rest:
             lines += ["", "not usable here:"]
             lines += [f"  {b.name:<{width}}  {_qubits(b.qubits)}  {b.note}" for b in rest]
@@ -47,6 +54,10 @@ def command(*, every: bool, as_json: bool, quiet: bool, debug: bool) -> None:
         ]
     }
     emit(result, text, as_json=as_json)
+
+
+def _listing(names: list[str]) -> str:
+    return fill(", ".join(names), 96, initial_indent="  ", subsequent_indent="  ")
 
 
 def _qubits(number: int | None) -> str:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import click
 
 from ebit.games.atomic import write_whole
+from ebit.games.errors import ArgumentError
 
 __all__ = ["Report", "common", "emit", "progress_bar", "qubit_list", "shots_option"]
 
@@ -113,8 +114,14 @@ def check_folder(out: Path | None) -> None:
     """Find out before the work, not after it, that a folder cannot be written."""
     if out is None:
         return
+    if out.exists() and not out.is_dir():
+        raise ArgumentError(f"--out must be a folder, but {out} is a file")
     probe = out / ".ebit-write-test"
-    write_whole(probe, b"")
+    try:
+        write_whole(probe, b"")
+    except ArgumentError as error:
+        reason = str(error).rpartition(": ")[2]
+        raise ArgumentError(f"cannot write into the folder {out}: {reason}") from None
     probe.unlink()
 
 

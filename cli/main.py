@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -76,6 +77,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _invoke(given)
     except click.exceptions.Exit as stop:
         return int(stop.exit_code)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return 2
     except click.ClickException as error:
         _complain(error.format_message())
         return 2
@@ -86,9 +90,17 @@ def run(arguments: Sequence[str] | None = None) -> int:
         # The reader of our output has gone; let the interpreter close quietly.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except MemoryError:
+        if debug:
+            raise
+        _complain("not enough memory for so many rounds: take fewer --shots")
+        return 1
     except Exception as error:
         if debug:
             raise
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            _complain(f"cannot write: {error.strerror}")
+            return 1
         # Not at the top: numpy comes with it, and help should not wait for numpy.
         from ebit.games.errors import EbitError
 

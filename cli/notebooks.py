@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 from pathlib import Path
+from shlex import quote
 
 import click
 
@@ -35,6 +36,12 @@ def command(folder: Path, *, force: bool, as_json: bool, quiet: bool, debug: boo
     ]
     emit(
         {"written": written},
-        lambda: "\n".join([*written, f"open them with:  jupyter lab {folder}"]),
+        lambda: "\n".join(
+            [
+                *written,
+                f"open them with:  jupyter lab {quote(str(folder))}",
+                "where there is no Jupyter yet:  pip install jupyterlab 'ebit[notebook]'",
+            ]
+        ),
         as_json=as_json,
     )

@@ -21,6 +21,7 @@ from ebit.games.csvtext import (
     read_chunks,
     read_line,
     rounds_text,
+    separator,
 )
 from ebit.games.errors import ArgumentError
 from ebit.games.gather import Gather, counted
@@ -38,7 +39,8 @@ _WITH_ZEROS = 1 << 12
 def read_csv(path: Path, hints: Hints) -> Trials:
     """Read rounds, or counts where there is a count column.
 
-    Blank lines and lines that start with # are passed over.
+    Columns are separated by commas, semicolons or tabs. Blank lines and lines that start with #
+    are passed over.
 
     Raises:
         ArgumentError: what is wrong, and in which line; the text does not name the file.
@@ -55,12 +57,15 @@ def read_csv(path: Path, hints: Hints) -> Trials:
                 hints = replace(hints, meta=_meta(text))
             elif not text.startswith("#"):
                 header = text
-        columns = columns_of(header.split(","))
+        mark = separator(header)
+        columns = columns_of(header.split(mark))
         line += 1
         gather = Gather(len(columns.settings), hints)
         tables: list[npt.NDArray[np.int64]] = []
         lines: list[npt.NDArray[np.int64]] = []
         for piece in read_chunks(file):
+            if mark != ",":
+                piece = piece.replace(mark.encode(), b",")
             rows = parse_chunk(piece, columns.width, line)
             line += piece.count(b"\n")
             if columns.count is not None:

@@ -26,6 +26,7 @@ __all__ = [
     "read_chunks",
     "read_line",
     "rounds_text",
+    "separator",
     "shown",
 ]
 
@@ -73,6 +74,11 @@ def shown(text: str, most: int = 60) -> str:
     return plain if len(plain) <= most else plain[:most] + "..."
 
 
+def separator(header: str) -> str:
+    """Return what separates the columns: a comma, or else a semicolon or a tab."""
+    return next((mark for mark in (",", ";", "\t") if mark in header), ",")
+
+
 def columns_of(names: Sequence[str]) -> Columns:
     """Find the columns of settings, outcomes, block and count by their names.
 
@@ -85,6 +91,10 @@ def columns_of(names: Sequence[str]) -> Columns:
     names = [name.strip().strip('"').strip().lower() for name in names]
     found = shown(", ".join(names), 200)
     where = {name: i for i, name in enumerate(names)}
+    if all(re.fullmatch(r"[+-]?[0-9.]+", name) for name in names):
+        raise ArgumentError(
+            f"the first line must name the columns, such as x,y,a,b, but it holds numbers: {found}"
+        )
     if len(where) != len(names):
         raise ArgumentError(f"column names must differ, but were {found}")
     settings = _family(where, "x", _SETTINGS)
@@ -93,10 +103,15 @@ def columns_of(names: Sequence[str]) -> Columns:
     count = next((where.pop(k) for k in ("count", "counts", "n") if k in where), None)
     for ignored in _IGNORED:
         where.pop(ignored, None)
-    if not settings or len(settings) != len(outcomes) or where:
+    if settings and len(settings) == len(outcomes) and where:
+        raise ArgumentError(
+            f"columns other than settings, outcomes, block and count must be removed: "
+            f"{shown(', '.join(where), 200)}"
+        )
+    if not settings or len(settings) != len(outcomes):
         raise ArgumentError(
             "columns must be settings x,y and outcomes a,b (or x1..xn, a1..an), separated by "
-            f"commas, with an optional block or count, but were {found}"
+            f"commas, semicolons or tabs, with an optional block or count, but were {found}"
         )
     return Columns(len(names), tuple(settings), tuple(outcomes), block, count)
 

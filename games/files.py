@@ -26,8 +26,8 @@ from ebit.games.trials import Source, Trials
 
 __all__ = ["as_trials", "read_trials", "write_trials"]
 
-_ENDINGS = ".csv, .csv.gz, .npz, .parquet or .json"
-_KNOWN = (".csv", ".csv.gz", ".txt", ".npz", ".parquet", ".json")
+_ENDINGS = ".csv, .csv.gz, .tsv, .txt, .npz, .parquet or .json"
+_KNOWN = (".csv", ".csv.gz", ".tsv", ".txt", ".npz", ".parquet", ".json")
 
 
 def read_trials(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from math import prod
 from typing import Any, Literal
 
@@ -20,6 +21,7 @@ from ebit.games.trials import Trials
 
 __all__ = [
     "BitOrder",
+    "by_question",
     "counts_from_json",
     "trials_from_cirq",
     "trials_from_dict",
@@ -29,6 +31,9 @@ __all__ = [
 ]
 
 BitOrder = Literal["qiskit", "cirq"]
+
+_CHSH = [(0, 0), (0, 1), (1, 0), (1, 1)]
+_ASSUMED = "assumed: counts per setting come from one circuit per setting"
 
 
 def trials_from_dict(
@@ -83,7 +88,8 @@ def trials_from_dict(
             raise ArgumentError(f"question {question} must have a dictionary of counts")
         for key, number in answers.items():
             table[(*question, *_answer(key, outcomes, bits))] += _count(number)
-    return Trials.from_counts(table, chosen=chosen or "per-circuit")
+    found = Trials.from_counts(table, chosen=chosen or "per-circuit")
+    return found if chosen else replace(found, chosen_reason=_ASSUMED)
 
 
 def _question(key: Any) -> tuple[int, ...]:
@@ -195,9 +201,26 @@ def counts_from_json(
         chosen = chosen or data.get("chosen")
         bits = data.get("bits", bits)
         data = data["counts"]
+    if isinstance(data, list) and data and all(isinstance(row, dict) for row in data):
+        data = by_question(data, game)
     if isinstance(data, list):
         return trials_from_table(data, game=game, chosen=chosen)
     return trials_from_dict(data, bits=bits, game=game, chosen=chosen)
+
+
+def by_question(counts: Sequence[Any], game: Game | None = None) -> dict[tuple[int, ...], Any]:
+    """Name the question of each of a list of counts, in the order of the game's (CHSH's) questions.
+
+    Raises:
+        ArgumentError: more or fewer counts than questions.
+    """
+    asked = _CHSH if game is None else [tuple(int(s) for s in q) for q in game.questions]
+    if len(counts) != len(asked):
+        raise ArgumentError(
+            f"a list of counts must have one dictionary for each of the {len(asked)} questions, in "
+            f"their order, but had {len(counts)}"
+        )
+    return dict(zip(asked, counts, strict=True))
 
 
 def trials_from_table(
@@ -236,7 +259,7 @@ def _asked(
     elif game is not None:
         asked = [tuple(int(s) for s in row) for row in game.questions]
     else:
-        asked = [(0, 0), (0, 1), (1, 0), (1, 1)]
+        asked = list(_CHSH)
     if len(asked) != n:
         raise ArgumentError(
             f"questions must name the settings of each of the {n} results, but named {len(asked)}"

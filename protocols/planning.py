@@ -51,7 +51,15 @@ def plan(
         expected = (1 + S / played.n_questions) / 2
     else:
         expected = float(win_rate or 0.0)
-    return plan_rounds(played, expected, p_value=p_value, evidence=evidence, power=power, tau=tau)
+    return plan_rounds(
+        played,
+        expected,
+        p_value=p_value,
+        evidence=evidence,
+        power=power,
+        tau=tau,
+        coins=backend is not None,
+    )
 
 
 def _predicted(game: Game, backend: str | object) -> float:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from ebit.analysis import Score
 from ebit.analysis import score as score_trials
 from ebit.analysis import score_wins as score_won
-from ebit.games import BitOrder, Chosen, Game, Source, as_trials
+from ebit.games import ArgumentError, BitOrder, Chosen, Game, Source, Trials, as_trials, read_trials
 from ebit.games import game as game_by_name
+from ebit.games.foreign import by_question
 
 __all__ = ["score", "score_wins"]
 
@@ -28,9 +32,11 @@ def score(
     """Score rounds or counts from anywhere.
 
     Args:
-        data: `Trials`, a file's path, a dictionary of counts per setting, a table of counts
-            (a row per question, a column per answer), a Qiskit ``PrimitiveResult`` or a list of
-            ``cirq.Result``.
+        data: `Trials`, a file's path, a pandas ``DataFrame`` with a file's columns, a dictionary
+            of counts per setting, a table of counts (a row per question, a column per answer), or
+            results of Qiskit or Cirq: a ``PrimitiveResult``, a ``Result``, a dictionary per
+            setting. A list of counts or results is in the order of the game's questions, for CHSH
+            (0,0), (0,1), (1,0), (1,1).
         game: the game that was played, or its name.
         minus: the sign convention, if it was declared before the data: the questions whose
             correlator carries a minus, such as "11" or "00,01", or "game" for the game's own.
@@ -53,7 +59,16 @@ def score(
         The counts: Shalm et al. (NIST), as in the CURBy data release.
     """
     played = game_by_name(game) if isinstance(game, str) else game
-    trials = as_trials(data, game=played, chosen=settings, source=settings_source, bits=bits)
+    if hasattr(data, "columns") and hasattr(data, "to_csv"):
+        trials = _from_frame(data, played, settings, settings_source)
+    else:
+        trials = as_trials(
+            _as_counts(data, played),
+            game=played,
+            chosen=settings,
+            source=settings_source,
+            bits=bits,
+        )
     return score_trials(
         trials,
         played,
@@ -62,6 +77,40 @@ def score(
         efficiency=efficiency,
         separation=separation or "unknown",
     )
+
+
+def _from_frame(frame: Any, game: Game, settings: Chosen | None, source: Source | None) -> Trials:
+    """Read a data frame as the CSV file that it would make: one set of rules for both."""
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder) / "frame.csv"
+        frame.to_csv(place, index=False)
+        try:
+            return read_trials(place, game=game, chosen=settings, source=source)
+        except ArgumentError as error:
+            raise ArgumentError(str(error).replace(str(place), "the data frame, as CSV")) from None
+
+
+def _as_counts(data: Any, game: Game) -> Any:
+    """Turn the shapes that programs hand out into those that `as_trials` knows."""
+    if hasattr(data, "get_counts") and hasattr(data, "results"):  # qiskit.result.Result
+        found = data.get_counts()
+        data = found if isinstance(found, list) else [found]
+    if isinstance(data, (list, tuple)) and data and all(isinstance(d, Mapping) for d in data):
+        data = by_question(data, game)
+    if isinstance(data, Mapping):
+        return {question: _counts_of(found) for question, found in data.items()}
+    return data
+
+
+def _counts_of(found: Any) -> Any:
+    """Return the counts in one question's result; anything else as it is."""
+    if hasattr(found, "measurements") and hasattr(found, "histogram"):  # cirq.Result
+        keys = list(found.measurements)
+        return found.histogram(key=keys[0], fold_func=tuple) if len(keys) == 1 else found
+    if hasattr(found, "data") and hasattr(found.data, "values"):  # a PUB's result
+        registers = [r for r in found.data.values() if hasattr(r, "get_counts")]
+        found = registers[0] if len(registers) == 1 else found
+    return found.get_counts() if hasattr(found, "get_counts") else found
 
 
 def score_wins(
@@ -97,6 +146,6 @@ def score_wins(
         tau=tau,
         efficiency=efficiency,
         settings=settings or "per-shot",
-        settings_source=settings_source or "host",
+        settings_source=settings_source or "unknown",
         separation=separation or "unknown",
     )

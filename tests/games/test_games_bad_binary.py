@@ -113,8 +113,8 @@ FINE: dict[str, object] = {"x": [0, 1], "y": [0, 1], "a": [0, 1], "b": [0, 1]}
         ({"x": pa.array([1, 2], pa.timestamp("s"))}, "column 'x' must be whole numbers"),
         ({"x": pa.array([[0], [1]])}, "column 'x' must be whole numbers"),
         ({"x": pa.array([2**63, 0], pa.uint64())}, "column 'x' must be below 2^63"),
-        ({"more": [0, 0]}, "columns must be settings x,y"),
-        ({"a,b\n": [0, 0]}, "columns must be settings x,y"),
+        ({"more": [0, 0]}, "must be removed"),
+        ({"a,b\n": [0, 0]}, "must be removed"),
         (dict.fromkeys("xyab", pa.array([], pa.int8())), "only a header"),
     ],
 )  # fmt: skip

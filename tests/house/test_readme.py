@@ -71,9 +71,9 @@ def _run(command: str, root: Path) -> None:
     if words[0] == "make":
         if shutil.which("make") is None:  # Windows: the other commands are tried all the same
             return
-        command = f"{command} --dry-run --directory {shlex.quote(str(root))}"
+        command = f"{shlex.join(words)} --dry-run --directory {shlex.quote(str(root))}"
     elif words[:2] == ["pip", "install"]:
-        command = f"cd {shlex.quote(str(root))} && python -m {command} {PIP_DRY}"
+        command = f"cd {shlex.quote(str(root))} && python -m {shlex.join(words)} {PIP_DRY}"
     elif words[0] not in RUN:
         pytest.fail(f"`{command}` cannot be tried: say why with <!-- not run: reason -->")
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
