@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -52,7 +53,18 @@ def _named(game: Game, played: Game, *, declared: bool, cost: int) -> Convention
     return Convention(signs, minus, declared, cost)
 
 
-def _declared(game: Game, minus: str | Sequence[int]) -> Game:
+def _is_question(word: object) -> bool:
+    return isinstance(word, str) or (isinstance(word, tuple) and len(word) > 0)
+
+
+def _declared(game: Game, given: str | Sequence[Any]) -> Game:
+    minus: str | Sequence[Any] = given
+    if not isinstance(minus, (str, Sequence, np.ndarray)):
+        raise ArgumentError(
+            f"minus must be 'game', 'found', or questions such as '11', but was {minus!r}"
+        )
+    if not isinstance(minus, str) and all(_is_question(word) for word in minus):
+        minus = ",".join("".join(map(str, word)) for word in minus)
     if not isinstance(minus, str):
         return game.with_signs(np.asarray(minus, dtype=np.int8))
     signs = np.ones(game.n_questions, dtype=np.int8)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from math import lgamma, log, log2, sqrt
 
@@ -90,7 +91,7 @@ def null_of(
     coins = _coins(game)
     used = 0.0
     if tau is not None:
-        if not (np.isfinite(tau) and 0 <= tau < 0.5):
+        if not (isinstance(tau, (int, float)) and 0 <= tau < 0.5):
             raise ArgumentError(f"tau must lie in [0, 0.5), but was {tau}")
         if coins is None and tau > 0:
             raise ArgumentError(
@@ -134,17 +135,23 @@ def _from_frequencies(
 ) -> tuple[float, str]:
     """Raise tau to the bias that the settings show, or refuse settings that are not fair."""
     n = int(totals.sum())
+    limit = bias_limit(game, totals)
     if game.uniform and _log_too_even(totals) < log(_FAULT):
         return tau, refused or (
             "questions were asked more evenly than fresh choices would (p < 1e-6): with numbers fixed "
             "beforehand a device with memory can tell what is still to come"
         )
-    limit = bias_limit(game, totals)
     if source == "device":
         if limit is None:
             if declared:
                 return tau, refused
             return tau, refused or "settings drawn by the device need its coins' bias: give tau"
+        if declared:
+            # The declaration is an assumption the caller owns; the bias the coins show is a fact.
+            shown = _shown_bias(game, totals)
+            if shown > tau:
+                notes.append(f"tau was raised to the bias that the coins show, {shown:.2g}")
+            return max(tau, shown), refused
         if limit > tau:
             notes.append(
                 f"settings come from the device's own coins, taken to be no more predictable than "
@@ -194,7 +201,7 @@ def _shown_bias(game: Game, totals: npt.NDArray[np.int64]) -> float:
     own = max(
         abs(float(share[game.questions[:, i] == 1].sum()) - 0.5) for i in range(game.n_parties)
     )
-    return min(0.499, max(own, 0.5 - float(share.min()) ** (1 / coins)))
+    return min(0.499, max(own, 0.5 - math.pow(float(share.min()), 1 / coins)))
 
 
 def _log_too_even(totals: npt.NDArray[np.int64]) -> float:
@@ -225,4 +232,4 @@ def bias_limit(game: Game, totals: npt.NDArray[np.int64]) -> float | None:
     ones = [int(totals[game.questions[:, i] == 1].sum()) for i in range(game.n_parties)]
     own = max(coin_bias_limit(k, n, share) for k in ones)
     rarest = min(float(beta.ppf(share, k, n - k + 1)) if k else 0.0 for k in totals.tolist())
-    return max(own, 0.5 - float(rarest ** (1 / coins)))
+    return float(max(own, 0.5 - math.pow(rarest, 1 / coins)))

@@ -113,7 +113,8 @@ def citations(score: Score) -> str:
     if score.game == "chsh":
         lines.append("J. F. Clauser et al., PRL 23, 880 (1969): the CHSH inequality")
         lines.append("B. S. Cirelson, Lett. Math. Phys. 4, 93 (1980): the quantum bound")
-    lines.append(f"{score.floor_source}: the floor")
+    if score.floor_source.partition(":")[0] not in "".join(lines):
+        lines.append(f"{score.floor_source}: the floor")
     names = {e.name for e in score.evidence if e.valid}
     if any("memory" in name for name in names):
         lines.append("P. Bierhorst, J. Phys. A 48, 195302 (2015): p-values against memory")

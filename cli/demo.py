@@ -42,7 +42,13 @@ def command(
     steps = _Steps(quiet=quiet or as_json)
     seed = 2026 if seed is None else seed
 
-    from ebit.plots import bell_section, fringe_section, save_score_figures, state_section
+    from ebit.plots import (
+        Section,
+        bell_section,
+        fringe_section,
+        save_score_figures,
+        state_section,
+    )
     from ebit.protocols import bell, fringe, state
 
     coins = steps.run(
@@ -88,9 +94,8 @@ def command(
         write_report(
             folder / "report.html",
             [
-                bell_section(
-                    coins, title="Bell test, settings drawn inside every shot", note=_INTRO
-                ),
+                Section("The tour", f"<p>{_INTRO}</p>"),
+                bell_section(coins, title="Bell test, settings drawn inside every shot"),
                 bell_section(plain, title="Bell test, one circuit per setting"),
                 bell_section(product, title="The same test without entanglement"),
                 state_section(ghz),

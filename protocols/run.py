@@ -9,6 +9,8 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+import numpy as np
+
 from ebit.analysis import RunInfo
 from ebit.games import ArgumentError, Trials
 
@@ -71,8 +73,13 @@ def run_experiment(
     """
     from ebit.backends import complete_qubits, open_backend
 
-    if isinstance(shots, bool) or int(shots) != shots or shots < 1:
+    if not _is_whole(shots) or shots < 1:
         raise ArgumentError(f"shots must be a whole number of at least 1, but was {shots!r}")
+    if seed is not None and (not _is_whole(seed) or seed < 0):
+        raise ArgumentError(f"seed must be a whole number of at least 0, but was {seed!r}")
+    if progress is not None and not callable(progress):
+        raise ArgumentError(f"progress must be a function of (done, total), but was {progress!r}")
+    pair, qubits = _numbers("pair", pair), _numbers("qubits", qubits)
     if pair is not None and qubits is not None:
         raise ArgumentError(
             "give pair (Alice's and Bob's qubits) or qubits (all of them), not both"
@@ -108,6 +115,22 @@ def run_experiment(
         "simulated" if simulated else "one chip",
         "pseudo (simulator)" if simulated else "device",
     )
+
+
+def _is_whole(value: object) -> bool:
+    if isinstance(value, bool):
+        return False
+    return isinstance(value, (int, np.integer)) or (isinstance(value, float) and value.is_integer())
+
+
+def _numbers(name: str, given: Sequence[int] | None) -> tuple[int, ...] | None:
+    """Return qubit numbers, or say what they must be."""
+    if given is None:
+        return None
+    listed = isinstance(given, (Sequence, np.ndarray)) and not isinstance(given, (str, bytes))
+    if not listed or not all(_is_whole(q) and q >= 0 for q in given):
+        raise ArgumentError(f"{name} must be qubit numbers such as (3, 4), but was {given!r}")
+    return tuple(int(q) for q in given)
 
 
 def _versions() -> dict[str, str]:
