@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from ebit.analysis.evidence import EvidencePath
 from ebit.analysis.intervals import Interval
 from ebit.analysis.nosignalling import NoSignalling
+from ebit.analysis.sheet import interval_dict, run_dict
 from ebit.games import MissingExtraError, Trials, Trust
 
 __all__ = ["Convention", "Correlator", "Evidence", "RunInfo", "Score", "Status"]
@@ -172,11 +172,11 @@ class Score:
             "verdict": self.verdict,
             "S": self.S,
             "abs_S": None if self.S is None else abs(self.S),
-            "S_interval": _interval(self.S_interval),
+            "S_interval": interval_dict(self.S_interval),
             "local_bound": self.local_bound,
             "quantum_bound": self.quantum_bound,
             "win_rate": self.win_rate,
-            "win_rate_interval": _interval(self.win_rate_interval),
+            "win_rate_interval": interval_dict(self.win_rate_interval),
             "floor": self.floor,
             "tau": self.tau,
             "n": self.n,
@@ -184,7 +184,7 @@ class Score:
                 {
                     "question": c.question,
                     "value": c.value,
-                    "interval": _interval(c.interval),
+                    "interval": interval_dict(c.interval),
                     "n": c.n,
                 }
                 for c in self.correlators
@@ -220,18 +220,8 @@ class Score:
             "order": self.order,
             "separation": self.separation,
             "randomness": self.randomness,
-            "backend": run.backend if run else None,
-            "qubits": list(run.qubits) if run and run.qubits is not None else None,
-            "experiment": run.experiment if run else None,
-            "experiment_id": run.experiment_id if run else None,
-            "shots": run.shots if run else self.n,
-            "seed": run.seed if run else None,
-            "method": run.method if run else None,
-            "guard": run.guard if run else None,
-            "calibration": run.calibration if run else None,
+            **run_dict(run, self.n),
             "predicted": run.predicted if run else None,
-            "date": run.date if run else None,
-            "versions": dict(run.versions) if run else {},
             "level": {"note": self.level[0], "fault": self.level[1]},
             "assumptions": list(self.assumptions),
             "not_given": list(self.not_given),
@@ -291,21 +281,5 @@ def pandas_or_raise() -> Any:
         raise MissingExtraError("a data frame", "notebook") from None
 
 
-def _interval(interval: Interval | None) -> dict[str, Any] | None:
-    if interval is None:
-        return None
-    return {
-        "low": interval.low,
-        "high": interval.high,
-        "level": interval.level,
-        "method": interval.method,
-    }
-
-
 def _finite(value: float | None) -> float | None:
     return None if value is None or not np.isfinite(value) else float(value)
-
-
-def signs_of(array: npt.NDArray[np.int8]) -> tuple[int, ...]:
-    """Return signs as plain integers."""
-    return tuple(int(s) for s in array)
