@@ -92,7 +92,7 @@ def judge(
     if source == "device" and null.bound - null.base > _LOOSE:
         hint = (
             f"; the coins may be predictable to 1/2 + {null.tau:.2g} for all that so few rounds tell: "
-            "take more, or declare tau"
+            "take more, or declare tau beforehand"
         )
     return "no violation", (
         f"no violation of {what} shown at {note:g} ({shown}), {ground}{caution}{hint}"
