@@ -18,8 +18,9 @@ Chosen = Literal["per-shot", "per-block", "per-circuit", "pattern", "unknown"]
 
 # The data overrule "fresh settings in every shot" only beyond this chance of being wrong.
 _LEVEL = 1e-6
-# Dependence on the round before is looked for in this many rounds.
+# Dependence on earlier rounds is looked for in this many rounds, and so far back.
 _SAMPLE = 1 << 20
+_LAGS = 8
 
 
 def check_chosen(chosen: object) -> None:
@@ -83,8 +84,11 @@ def detect_rounds(
                 "per-block", f"settings stay the same for runs of {run:.1f} rounds on average"
             )
         return Detected("pattern", "settings change more often than fresh choices would")
-    if _depends_on_last(question[:_SAMPLE]):
+    lag = _dependence(question[:_SAMPLE])
+    if lag == 1:
         return Detected("pattern", "the next setting depends on the one before it")
+    if lag:
+        return Detected("pattern", f"the next setting depends on the one {lag} rounds before it")
     return Detected("per-shot", "settings change as often as fresh choices would")
 
 
@@ -123,8 +127,11 @@ def _frequencies(
     return values, counts.astype(np.float64)
 
 
-def _depends_on_last(question: npt.NDArray[np.integer]) -> bool:
-    """Chi-square of the table of successive questions, rare questions taken together."""
+def _dependence(question: npt.NDArray[np.integer]) -> int:
+    """Return the shortest lag at which a question depends on an earlier one, 0 if none is seen.
+
+    Chi-square of the table of questions that lie this far apart, rare ones taken together.
+    """
     n = len(question)
     values, counts = _frequencies(question)
     # Chi-square needs enough of every pair: groups so large that n share^2 is at least 20.
@@ -136,13 +143,19 @@ def _depends_on_last(question: npt.NDArray[np.integer]) -> bool:
         if pooled * pooled >= 20 * n:
             k, pooled = k + 1, 0.0
     if k < 2:
-        return False
+        return 0
     group = np.minimum(group, k - 1)
     part = group[np.searchsorted(values, question)]
-    table = np.bincount(part[:-1] * k + part[1:], minlength=k * k).reshape(k, k).astype(float)
+    found = (lag for lag in range(1, min(_LAGS, n - 1) + 1) if _linked(part, k, lag))
+    return next(found, 0)
+
+
+def _linked(part: npt.NDArray[np.int64], k: int, lag: int) -> bool:
+    """Say whether groups that lie this far apart depend on one another."""
+    table = np.bincount(part[:-lag] * k + part[lag:], minlength=k * k).reshape(k, k).astype(float)
     expected = table.sum(1, keepdims=True) * table.sum(0, keepdims=True) / table.sum()
     statistic = float((((table - expected) ** 2) / expected).sum())
     freedom = (k - 1) ** 2
     # Wilson and Hilferty: the cube root of chi-square over its freedom is close to normal.
     z = ((statistic / freedom) ** (1 / 3) - (1 - 2 / (9 * freedom))) / sqrt(2 / (9 * freedom))
-    return 0.5 * erfc(z / sqrt(2)) < _LEVEL
+    return 0.5 * erfc(z / sqrt(2)) < _LEVEL / _LAGS
