@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         Estimate,
         GuardReport,
         Handle,
+        JobState,
         Listing,
         Outcome,
     )
@@ -36,6 +37,7 @@ __all__ = [
     "Estimate",
     "GuardReport",
     "Handle",
+    "JobState",
     "Listing",
     "Outcome",
     "aer_noise_model",
@@ -63,6 +65,7 @@ _HOME = {
     "Estimate": "model",
     "GuardReport": "model",
     "Handle": "model",
+    "JobState": "model",
     "Listing": "model",
     "Outcome": "model",
     "aer_noise_model": "noise",

@@ -18,6 +18,8 @@ from ebit.backends.model import (
     Estimate,
     GuardReport,
     Handle,
+    JobState,
+    Note,
     Outcome,
     Progress,
 )
@@ -25,7 +27,7 @@ from ebit.backends.noise import DeviceNoise, Readout
 from ebit.backends.simulate import Job, jobs, simulate
 
 if TYPE_CHECKING:
-    from ebit.circuits import Experiment
+    from ebit.circuits.program import Program
 
 
 class AerBackend:
@@ -66,7 +68,7 @@ class AerBackend:
             note=f"noise, couplings and native gates of {data.name}",
         )
 
-    def estimate(self, experiment: Experiment, shots: int) -> Estimate:
+    def estimate(self, experiment: Program, shots: int) -> Estimate:
         """Seconds that a run takes on one core, by the measured costs of the methods."""
         shares = experiment.allocate(shots)
         work = self._jobs(self.compile(experiment), shares)
@@ -77,7 +79,7 @@ class AerBackend:
             basis="measured costs of the simulators, one core",
         )
 
-    def compile(self, experiment: Experiment, *, qubits: Sequence[int] | None = None) -> Compiled:
+    def compile(self, experiment: Program, *, qubits: Sequence[int] | None = None) -> Compiled:
         """Native circuits on pinned qubits, guarded; for the ideal simulator the source itself."""
         if self.calibration is None or self.noise is None:
             return Compiled(
@@ -107,15 +109,27 @@ class AerBackend:
             predicted=predicted,
         )
 
-    def submit(self, compiled: Compiled, *, shots: int, id: str, seed: int | None = None) -> Handle:
+    def submit(
+        self,
+        compiled: Compiled,
+        *,
+        shots: int,
+        id: str,
+        seed: int | None = None,
+        note: Note | None = None,
+    ) -> Handle:
         """Register a run; it is computed when it is fetched. The same id gives the same run."""
         return self._runs.submit(
-            compiled, shots=shots, id=id, seed=fresh_seed() if seed is None else seed
+            compiled, shots=shots, id=id, seed=fresh_seed() if seed is None else seed, note=note
         )
 
     def find(self, id: str) -> Handle | None:
         """The run of that id in this process."""
         return self._runs.find(id)
+
+    def status(self, handle: Handle) -> JobState:
+        """Where the run stands in this process: it is computed when it is fetched."""
+        return self._runs.status(handle)
 
     def cancel(self, handle: Handle) -> None:
         """Forget a run."""

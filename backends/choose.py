@@ -15,7 +15,7 @@ from ebit.games import ArgumentError
 
 if TYPE_CHECKING:
     from ebit.backends.model import Backend
-    from ebit.circuits import Experiment
+    from ebit.circuits.program import Program
 
 # Two-qubit gates that a source gate costs at least; all others cost one.
 _COST = {"cry": 2, "crz": 2, "swap": 3}
@@ -28,7 +28,7 @@ _MOST_CIRCUITS = 64
 
 
 def choose_qubits(
-    experiment: Experiment,
+    experiment: Program,
     calibration: Calibration,
     noise: DeviceNoise,
     *,
@@ -76,7 +76,7 @@ def choose_qubits(
     return best, value
 
 
-def predictable(experiment: Experiment) -> bool:
+def predictable(experiment: Program) -> bool:
     """Whether the game value under noise is cheap to compute exactly."""
     bits = max(c.num_clbits for c in experiment.circuits)
     few = len(experiment.circuits) <= _MOST_CIRCUITS
@@ -84,7 +84,7 @@ def predictable(experiment: Experiment) -> bool:
 
 
 def predict(
-    experiment: Experiment, calibration: Calibration, noise: DeviceNoise, qubits: Sequence[int]
+    experiment: Program, calibration: Calibration, noise: DeviceNoise, qubits: Sequence[int]
 ) -> float:
     """Game value of an experiment on given qubits under the device's noise, exact.
 
@@ -99,12 +99,10 @@ def predict(
     """
     compiled = compile_for(experiment, calibration, qubits)
     tables = [joint(distributions(c, noise), c.num_clbits) for c in compiled]
-    return float(experiment.game.value(experiment.behaviour(tables)))
+    return experiment.value(tables) or 0.0
 
 
-def complete_qubits(
-    experiment: Experiment, backend: Backend, pair: Sequence[int]
-) -> tuple[int, ...]:
+def complete_qubits(experiment: Program, backend: Backend, pair: Sequence[int]) -> tuple[int, ...]:
     """Physical qubits of a whole experiment when only those of Alice and Bob are given.
 
     Args:
@@ -151,7 +149,7 @@ def complete_qubits(
 
 
 def embeddings(
-    experiment: Experiment, calibration: Calibration, *, pinned: Mapping[int, int]
+    experiment: Program, calibration: Calibration, *, pinned: Mapping[int, int]
 ) -> list[tuple[int, ...]]:
     """Embeddings of the experiment's couplings into the chip, least summed error first.
 
@@ -219,7 +217,7 @@ def _order(near: Sequence[set[int]], pinned: Mapping[int, int]) -> list[int]:
 
 
 def _usage(
-    experiment: Experiment,
+    experiment: Program,
 ) -> tuple[Counter[frozenset[int]], Counter[int], set[int]]:
     """Two-qubit gates per pair, gates per qubit (mean over circuits, roughly), measured qubits."""
     from ebit.backends.lower import lower
@@ -246,6 +244,6 @@ def _usage(
     return pairs, singles, measured
 
 
-def _shape(experiment: Experiment) -> str:
+def _shape(experiment: Program) -> str:
     shown = [f"{a}-{b}" for a, b in experiment.couplings]
     return " ".join(shown[:6]) + (" ..." if len(shown) > 6 else "") if shown else "nothing"

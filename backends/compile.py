@@ -15,14 +15,14 @@ from ebit.backends.calibration import Calibration
 from ebit.games import ArgumentError
 
 if TYPE_CHECKING:
-    from ebit.circuits import Experiment
+    from ebit.circuits.program import Program
 
 _Pattern = tuple[tuple[str, tuple[int, ...]], ...]
 _cache: OrderedDict[tuple[str, _Pattern], tuple[Any, ...]] = OrderedDict()
 
 
 def compile_for(
-    experiment: Experiment, calibration: Calibration, qubits: Sequence[int]
+    experiment: Program, calibration: Calibration, qubits: Sequence[int]
 ) -> tuple[Any, ...]:
     """Native circuits of an experiment on physical qubits of a calibrated processor.
 
@@ -59,7 +59,7 @@ def compile_for(
 
 
 def check_qubits(
-    experiment: Experiment, calibration: Calibration, qubits: Sequence[int]
+    experiment: Program, calibration: Calibration, qubits: Sequence[int]
 ) -> tuple[int, ...]:
     """The physical qubits as integers, refused when the experiment cannot run on them."""
     chosen = tuple(int(q) for q in qubits)
@@ -110,7 +110,7 @@ def _pattern(calibration: Calibration, qubits: Sequence[int]) -> _Pattern:
     return tuple(sorted(found))
 
 
-def _compile_local(experiment: Experiment, pattern: _Pattern) -> tuple[Any, ...]:
+def _compile_local(experiment: Program, pattern: _Pattern) -> tuple[Any, ...]:
     """The better of two fixed recipes, circuit by circuit.
 
     Qiskit's preset managers load every plug-in that is installed, which takes a second and makes

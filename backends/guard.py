@@ -26,13 +26,13 @@ from ebit.backends.model import GuardReport
 from ebit.games import GuardError
 
 if TYPE_CHECKING:
-    from ebit.circuits import Experiment
+    from ebit.circuits.program import Program
 
 _FREE = frozenset({"measure", "reset", "delay"})
 
 
 def guard_circuits(
-    experiment: Experiment,
+    experiment: Program,
     compiled: Sequence[Any],
     qubits: Sequence[int],
     calibration: Calibration | None = None,
@@ -84,7 +84,7 @@ _WORDS = {
 
 
 def _form(
-    experiment: Experiment,
+    experiment: Program,
     source: Any,
     native: Any,
     qubits: Sequence[int],

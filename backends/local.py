@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 
-from ebit.backends.model import Compiled, Handle
+from ebit.backends.model import Compiled, Handle, JobState, Note
 from ebit.games import ArgumentError
 
 NOT_GIVEN = ("evidence about a physical device: the shots were simulated",)
@@ -22,7 +22,15 @@ class LocalRuns:
         self.backend = backend
         self._runs: dict[str, tuple[Handle, Compiled]] = {}
 
-    def submit(self, compiled: Compiled, *, shots: int, id: str, seed: int | None) -> Handle:
+    def submit(
+        self,
+        compiled: Compiled,
+        *,
+        shots: int,
+        id: str,
+        seed: int | None,
+        note: Note | None = None,
+    ) -> Handle:
         """Register a run. The same id gives the same run, so that a repeated call is harmless."""
         if id in self._runs:
             return self._runs[id][0]
@@ -35,6 +43,8 @@ class LocalRuns:
             metadata={"qubits": list(compiled.qubits)},
         )
         self._runs[id] = (handle, compiled)
+        if note is not None:
+            note(handle)
         return handle
 
     def find(self, id: str) -> Handle | None:
@@ -52,6 +62,15 @@ class LocalRuns:
                 f"run {handle.id!r} is not known to {self.backend} in this process: submit it again"
             )
         return self._runs[handle.id][1]
+
+    def status(self, handle: Handle) -> JobState:
+        """A run of this process is computed when it is fetched.
+
+        Raises:
+            ArgumentError: the run belongs to another process or was cancelled.
+        """
+        self.compiled(handle)
+        return JobState("queued", 0, "computed when it is fetched")
 
     def cancel(self, handle: Handle) -> None:
         """Forget a run."""

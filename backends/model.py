@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 from ebit.games import Shots
 
 if TYPE_CHECKING:
-    from ebit.circuits import Experiment
+    from ebit.circuits.program import Program
 
 Progress = Callable[[int, int], None]
 Status = Literal["exact", "stabiliser", "unchecked"]
+Phase = Literal["queued", "running", "done", "failed", "cancelled"]
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,10 @@ class Description:
         couplings: ordered pairs that a native two-qubit gate joins, None where all are.
         calibration: date and source of the calibration, None without one.
         note: one sentence.
+        remote: whether runs live with a provider, so that another process finds them by their id.
+        paid: whether a run may cost money, so that it is priced and agreed to before it is sent.
+        labels: the provider's own name of each qubit, empty where that is its number.
+        positions: (x, y) of each qubit on the chip, y downwards; empty where unknown.
     """
 
     name: str
@@ -36,6 +41,10 @@ class Description:
     couplings: tuple[tuple[int, int], ...] | None = None
     calibration: str | None = None
     note: str = ""
+    remote: bool = False
+    paid: bool = False
+    labels: tuple[str, ...] = ()
+    positions: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -47,12 +56,27 @@ class Estimate:
         shots: shots that will be taken, over all circuits.
         circuits: number of circuits.
         basis: what the figure rests on.
+        jobs: jobs that the provider will see, 0 where there is no provider.
+        quantum_seconds: seconds of quantum time that are paid for, None where nothing is.
     """
 
     seconds: float
     shots: int
     circuits: int
     basis: str
+    jobs: int = 0
+    quantum_seconds: float | None = None
+
+    def __str__(self) -> str:
+        circuits = f"{self.circuits} circuit{'s' if self.circuits != 1 else ''}"
+        shots = f"{self.shots:,} shots".replace(",", " ")
+        if self.quantum_seconds is None:
+            return f"{circuits}, {shots}, about {self.seconds:.3g} s ({self.basis})"
+        jobs = f"{self.jobs} job{'s' if self.jobs != 1 else ''}"
+        return (
+            f"{circuits}, {shots}, {jobs}, about {self.quantum_seconds:.3g} s of quantum time "
+            f"({self.basis})"
+        )
 
 
 @dataclass(frozen=True)
@@ -86,7 +110,7 @@ class Compiled:
         assumptions: what compiling took for granted.
     """
 
-    experiment: Experiment
+    experiment: Program
     backend: str
     circuits: tuple[Any, ...]
     qubits: tuple[int, ...]
@@ -144,6 +168,25 @@ class Handle:
         )
 
 
+@dataclass(frozen=True)
+class JobState:
+    """Where a run stands.
+
+    Args:
+        phase: of the run as a whole: it is done when all its parts are.
+        position: jobs ahead of it in the queue, None where the provider does not say.
+        detail: the provider's own words.
+    """
+
+    phase: Phase
+    position: int | None = None
+    detail: str = ""
+
+
+Note = Callable[[Handle], None]
+"""Called by `submit` with the handle as far as it is known, each time the provider gives an id."""
+
+
 @dataclass(frozen=True, eq=False)
 class Outcome:
     """What a run gave.
@@ -195,24 +238,40 @@ class Backend(Protocol):
         """What it is."""
         ...
 
-    def estimate(self, experiment: Experiment, shots: int) -> Estimate:
+    def estimate(self, experiment: Program, shots: int) -> Estimate:
         """What a run of so many shots (over all circuits) takes."""
         ...
 
-    def compile(self, experiment: Experiment, *, qubits: Sequence[int] | None = None) -> Compiled:
+    def compile(self, experiment: Program, *, qubits: Sequence[int] | None = None) -> Compiled:
         """Native circuits on physical qubits, in logical order; chosen by calibration if None."""
         ...
 
-    def submit(self, compiled: Compiled, *, shots: int, id: str, seed: int | None = None) -> Handle:
-        """Start a run of `shots` shots over all circuits under our own id."""
+    def submit(
+        self,
+        compiled: Compiled,
+        *,
+        shots: int,
+        id: str,
+        seed: int | None = None,
+        note: Note | None = None,
+    ) -> Handle:
+        """Start a run of `shots` shots over all circuits under our own id, once.
+
+        A run that was begun under the same id is completed, never repeated: parts that the
+        provider already has are looked up by the id and not sent again.
+        """
         ...
 
     def find(self, id: str) -> Handle | None:
         """The run of that id, None when the backend has none."""
         ...
 
+    def status(self, handle: Handle) -> JobState:
+        """Where a run stands, asked once."""
+        ...
+
     def fetch(self, handle: Handle, *, progress: Progress | None = None) -> Outcome:
-        """Wait for a run and return its shots."""
+        """Wait for a run and return its shots. Interrupting the wait leaves the run alone."""
         ...
 
     def cancel(self, handle: Handle) -> None:

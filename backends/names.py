@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable
+from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from typing import Any
@@ -13,10 +14,11 @@ from ebit.backends.model import Backend, Listing
 from ebit.games import ArgumentError, MissingExtraError
 
 GROUP = "ebit.backends"
-_LATER = {
-    "ibm": "IBM's processors are not in this version; aer:DEVICE simulates them",
-    "google": "Google's processors are not in this version; cirq simulates circuits ideally",
-    "cirq": "Google's virtual processors are not in this version; cirq alone is ideal",
+# Families of named backends: the module that opens them, the package it needs, the extra.
+_FAMILIES = {
+    "ibm": ("ebit.backends.ibm", "qiskit_ibm_runtime", "ibm"),
+    "google": ("ebit.backends.google", "cirq_google", "google"),
+    "cirq": ("ebit.backends.virtual", "cirq_google", "google"),
 }
 
 
@@ -24,8 +26,9 @@ def open_backend(backend: Any) -> Backend:
     """The backend of a name, or of an object.
 
     Args:
-        backend: "aer", "aer:DEVICE", "cirq", a name that an installed package adds, or an object
-            such as `AerSimulator()`, a sampler primitive, or `cirq.Simulator()`.
+        backend: "aer", "aer:DEVICE", "cirq", "cirq:PROCESSOR", "ibm:NAME", "google:PROCESSOR", a
+            name that an installed package adds, or an object such as `AerSimulator()`, a sampler
+            primitive, an IBM backend, or `cirq.Simulator()`.
 
     Raises:
         ArgumentError: nothing has that name, or the object is of no known kind.
@@ -57,8 +60,12 @@ def open_backend(backend: Any) -> Backend:
         from ebit.backends.wrap_cirq import CirqBackend
 
         return CirqBackend()
-    if colon and kind in _LATER:
-        raise ArgumentError(f"backend {backend!r} cannot be used: {_LATER[kind]}")
+    if colon and rest and kind in _FAMILIES:
+        module, package, extra = _FAMILIES[kind]
+        if find_spec(package) is None:
+            raise MissingExtraError(f"backend {backend!r}", extra)
+        opened: Backend = import_module(module).open_named(rest)
+        return opened
     found = _plugins()
     if kind in found:
         factory: Callable[[str | None], Backend] = found[kind].load()
@@ -82,8 +89,11 @@ def list_backends() -> list[Listing]:
     )
     for name, point in _plugins().items():
         listed.append(Listing(name, True, None, f"from {point.value.partition(':')[0]}"))
-    for kind, note in _LATER.items():
-        listed.append(Listing(f"{kind}:PROCESSOR", False, None, note))
+    for kind, (module, package, extra) in _FAMILIES.items():
+        if find_spec(package) is None:
+            listed.append(Listing(f"{kind}:PROCESSOR", False, None, f"pip install 'ebit[{extra}]'"))
+        else:
+            listed += import_module(module).listing()
     # Shipped calibrations first among the usable: they need no further package.
     order = {f"aer:{name}": 1 for name in shipped()} | {"aer": 0, "cirq": 2}
     return sorted(listed, key=lambda b: (not b.usable, order.get(b.name, 3)))

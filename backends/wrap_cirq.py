@@ -18,6 +18,8 @@ from ebit.backends.model import (
     Estimate,
     GuardReport,
     Handle,
+    JobState,
+    Note,
     Outcome,
     Progress,
 )
@@ -25,7 +27,7 @@ from ebit.backends.wrap_qiskit import stream_seed
 from ebit.games import ArgumentError, GuardError, Shots
 
 if TYPE_CHECKING:
-    from ebit.circuits import Experiment
+    from ebit.circuits.program import Program
 
 _CHECKED = 10  # qubits, measurements included, up to which translations are compared
 _SLICE = 100_000  # shots between two reports of progress
@@ -63,12 +65,12 @@ class CirqBackend:
 
         return isinstance(self.sampler, cirq.SimulatesSamples)
 
-    def estimate(self, experiment: Experiment, shots: int) -> Estimate:
+    def estimate(self, experiment: Program, shots: int) -> Estimate:
         """Seconds by the measured cost of `cirq.Simulator` on a pair of qubits."""
         shares = experiment.allocate(shots)
         return Estimate(0.1 + 3e-6 * sum(shares), sum(shares), len(shares), "measured cost of Cirq")
 
-    def compile(self, experiment: Experiment, *, qubits: Sequence[int] | None = None) -> Compiled:
+    def compile(self, experiment: Program, *, qubits: Sequence[int] | None = None) -> Compiled:
         """Translated circuits on line qubits, compared with the source."""
         chosen = check_labels(experiment.roles, qubits)
         circuits = experiment.to_cirq()
@@ -80,7 +82,15 @@ class CirqBackend:
             guard=_guard(experiment, circuits),
         )
 
-    def submit(self, compiled: Compiled, *, shots: int, id: str, seed: int | None = None) -> Handle:
+    def submit(
+        self,
+        compiled: Compiled,
+        *,
+        shots: int,
+        id: str,
+        seed: int | None = None,
+        note: Note | None = None,
+    ) -> Handle:
         """Register a run; it starts when it is fetched."""
         check_seed(seed)
         seedable = hasattr(self.sampler, "_prng")
@@ -88,11 +98,15 @@ class CirqBackend:
             raise ArgumentError(f"argument seed cannot be passed on to {self.name}: leave it out")
         if seed is None and self.own:
             seed = fresh_seed()
-        return self._runs.submit(compiled, shots=shots, id=id, seed=seed)
+        return self._runs.submit(compiled, shots=shots, id=id, seed=seed, note=note)
 
     def find(self, id: str) -> Handle | None:
         """The run of that id in this process."""
         return self._runs.find(id)
+
+    def status(self, handle: Handle) -> JobState:
+        """Where the run stands in this process: it is computed when it is fetched."""
+        return self._runs.status(handle)
 
     def cancel(self, handle: Handle) -> None:
         """Forget a run."""
@@ -160,7 +174,7 @@ def bits_of_result(result: Any, width: int) -> npt.NDArray[np.uint8]:
     return bits
 
 
-def _guard(experiment: Experiment, circuits: Sequence[Any]) -> GuardReport:
+def _guard(experiment: Program, circuits: Sequence[Any]) -> GuardReport:
     """Compare the outcome distributions of translated circuits with the source's."""
     worst = 0.0
     for source, made in zip(experiment.circuits, circuits, strict=True):

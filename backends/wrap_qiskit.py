@@ -21,6 +21,8 @@ from ebit.backends.model import (
     Estimate,
     GuardReport,
     Handle,
+    JobState,
+    Note,
     Outcome,
     Progress,
 )
@@ -30,7 +32,7 @@ from ebit.backends.target import from_target
 from ebit.games import ArgumentError, EbitError, Shots
 
 if TYPE_CHECKING:
-    from ebit.circuits import Experiment
+    from ebit.circuits.program import Program
 
 _LOCAL = (
     "qiskit_aer",
@@ -88,12 +90,12 @@ class QiskitBackend:
             note="an object passed as it is",
         )
 
-    def estimate(self, experiment: Experiment, shots: int) -> Estimate:
+    def estimate(self, experiment: Program, shots: int) -> Estimate:
         """A rough figure: nothing is known of the object's own speed."""
         shares = experiment.allocate(shots)
         return Estimate(0.1 + 3e-6 * sum(shares), sum(shares), len(shares), "typical of Aer")
 
-    def compile(self, experiment: Experiment, *, qubits: Sequence[int] | None = None) -> Compiled:
+    def compile(self, experiment: Program, *, qubits: Sequence[int] | None = None) -> Compiled:
         """Native circuits where the object has couplings, else the source circuits."""
         if self.calibration is None or self.noise is None:
             self._check_gates(experiment)
@@ -121,7 +123,7 @@ class QiskitBackend:
             predicted=predicted,
         )
 
-    def _check_gates(self, experiment: Experiment) -> None:
+    def _check_gates(self, experiment: Program) -> None:
         if self._gates is None:
             return
         used = {item.operation.name for c in experiment.circuits for item in c.data}
@@ -132,9 +134,17 @@ class QiskitBackend:
                 f"{', '.join(missing)}"
             )
 
-    def submit(self, compiled: Compiled, *, shots: int, id: str, seed: int | None = None) -> Handle:
+    def submit(
+        self,
+        compiled: Compiled,
+        *,
+        shots: int,
+        id: str,
+        seed: int | None = None,
+        note: Note | None = None,
+    ) -> Handle:
         """Register a run; it starts when it is fetched."""
-        return self._runs.submit(compiled, shots=shots, id=id, seed=self._seed(seed))
+        return self._runs.submit(compiled, shots=shots, id=id, seed=self._seed(seed), note=note)
 
     def _seed(self, seed: int | None) -> int | None:
         """The seed of one call, None where the object takes none.
@@ -160,6 +170,10 @@ class QiskitBackend:
     def find(self, id: str) -> Handle | None:
         """The run of that id in this process."""
         return self._runs.find(id)
+
+    def status(self, handle: Handle) -> JobState:
+        """Where the run stands in this process: it is computed when it is fetched."""
+        return self._runs.status(handle)
 
     def cancel(self, handle: Handle) -> None:
         """Forget a run."""

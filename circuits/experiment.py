@@ -13,7 +13,7 @@ import numpy.typing as npt
 from qiskit import QuantumCircuit
 
 from ebit.circuits.canonical import canonical, digest, number
-from ebit.circuits.layout import check_size
+from ebit.circuits.program import Program
 from ebit.circuits.readout import Readout, cells, check_readout, question_and_answer
 from ebit.games import ArgumentError, Game, Shots, Trials
 from ebit.games.trials import cell_type
@@ -22,7 +22,7 @@ __all__ = ["Experiment", "Readout"]
 
 
 @dataclass(frozen=True, eq=False)
-class Experiment:
+class Experiment(Program):
     """A strategy for a game as circuits, with everything needed to decode what they return.
 
     Attributes:
@@ -89,45 +89,6 @@ class Experiment:
             ]
         )
 
-    @property
-    def num_qubits(self) -> int:
-        """Number of logical qubits of each circuit."""
-        return int(self.circuits[0].num_qubits)
-
-    @cached_property
-    def couplings(self) -> tuple[tuple[int, int], ...]:
-        """Pairs of logical qubits that interact in some circuit, smaller first, sorted."""
-        found: set[tuple[int, int]] = set()
-        for circuit in self.circuits:
-            _collect_couplings(canonical(circuit)[2], found)
-        return tuple(sorted(found))
-
-    def allocate(self, shots: int) -> tuple[int, ...]:
-        """Share shots among the circuits by weight, rounding down.
-
-        Circuits of equal weight get equal numbers; a remainder is left unused.
-
-        Args:
-            shots: shots in total.
-
-        Raises:
-            ArgumentError: if some circuit would get none.
-        """
-        shots = check_size(shots, name="shots", least=1)
-        if len(set(self.weights)) == 1:
-            shares = (shots // len(self.circuits),) * len(self.circuits)
-        else:
-            exact = [shots * weight / sum(self.weights) for weight in self.weights]
-            # A share that is a whole number but for rounding must not lose a shot.
-            shares = tuple(math.floor(x + max(1e-9, 1e-12 * x)) for x in exact)
-        if min(shares) == 0:
-            least = math.ceil(sum(self.weights) / min(self.weights) - 1e-9)
-            raise ArgumentError(
-                f"shots must be at least {least} for the {len(self.circuits)} circuits of "
-                f"{self.name!r}, but was {shots}"
-            )
-        return shares
-
     def decode(self, shots: Shots) -> Trials:
         """Turn the shots of a run into rounds: those of circuit 0 first, then of circuit 1, ...
 
@@ -137,7 +98,7 @@ class Experiment:
         Raises:
             ArgumentError: if the number of circuits or of bits differs from the experiment's.
         """
-        widths = tuple(int(circuit.num_clbits) for circuit in self.circuits)
+        widths = self.widths
         if tuple(shots.widths) != widths:
             raise ArgumentError(
                 f"shots must have {widths} bits per circuit for {self.name!r}, "
@@ -209,18 +170,13 @@ class Experiment:
             (table / total).reshape(self.game.n_questions, *self.game.outcomes), dtype=np.float64
         )
 
-    def to_qiskit(self) -> tuple[QuantumCircuit, ...]:
-        """Return copies of the circuits, free to be changed."""
-        return tuple(circuit.copy() for circuit in self.circuits)
+    def value(self, distributions: Sequence[npt.ArrayLike]) -> float:
+        """Return the game value in [0, 1] that exact distributions of the circuits give.
 
-    def to_cirq(self) -> tuple[Any, ...]:
-        """Return the circuits as ``cirq.Circuit``; bit j of a circuit has the key ``cj``.
-
-        See :func:`ebit.circuits.to_cirq` for what becomes of barriers and conditions.
+        Args:
+            distributions: see `behaviour`.
         """
-        from ebit.circuits.cirq_map import to_cirq
-
-        return tuple(to_cirq(circuit) for circuit in self.circuits)
+        return float(self.game.value(self.behaviour(distributions)))
 
     def draw(self) -> str:
         """Return every circuit as text, under the question it asks."""
@@ -289,12 +245,3 @@ def _check_distribution(given: npt.ArrayLike, circuit: int, clbits: int) -> npt.
             f"minimum {values.min():.3g} and the sum {values.sum():.9g}"
         )
     return np.maximum(values, 0.0)
-
-
-def _collect_couplings(operations: Sequence[Any], found: set[tuple[int, int]]) -> None:
-    for name, qubits, _, _, _, blocks in operations:
-        if name == "if_else":
-            for block in blocks:
-                _collect_couplings(block, found)
-        elif len(qubits) == 2 and name != "barrier":
-            found.add((min(qubits), max(qubits)))

@@ -13,9 +13,12 @@ from ebit.games.catalogue import (
 from ebit.games.choice import Chosen
 from ebit.games.errors import (
     ArgumentError,
+    BudgetError,
     EbitError,
     GuardError,
+    JobError,
     MissingExtraError,
+    NetworkError,
     RefusedError,
 )
 from ebit.games.files import as_trials, read_trials, write_trials
@@ -35,12 +38,15 @@ __all__ = [
     "Against",
     "ArgumentError",
     "BitOrder",
+    "BudgetError",
     "Chosen",
     "EbitError",
     "Floor",
     "Game",
     "GuardError",
+    "JobError",
     "MissingExtraError",
+    "NetworkError",
     "ParityRule",
     "RefusedError",
     "Shots",

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-__all__ = ["ArgumentError", "EbitError", "GuardError", "MissingExtraError", "RefusedError"]
+__all__ = [
+    "ArgumentError",
+    "BudgetError",
+    "EbitError",
+    "GuardError",
+    "JobError",
+    "MissingExtraError",
+    "NetworkError",
+    "RefusedError",
+]
 
 
 class EbitError(Exception):
@@ -33,3 +42,21 @@ class RefusedError(EbitError):
     """A certificate that the data do not support."""
 
     exit_code = 3
+
+
+class NetworkError(EbitError):
+    """A provider could not be reached or would not answer; nothing is lost, and one may try again."""
+
+    exit_code = 1
+
+
+class JobError(EbitError):
+    """A job failed at the provider, was cancelled, or is not there."""
+
+    exit_code = 1
+
+
+class BudgetError(EbitError):
+    """A run would cost more than was allowed, or was not agreed to: nothing was sent."""
+
+    exit_code = 1
