@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from ebit.backends.compile import compile_for
     from ebit.backends.exact import Distribution, distributions, joint
     from ebit.backends.guard import guard_circuits
+    from ebit.backends.jobs import Job, list_jobs, open_job
+    from ebit.backends.ledger import Ledger, LedgerError
     from ebit.backends.model import (
         Backend,
         Compiled,
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     )
     from ebit.backends.names import list_backends, open_backend
     from ebit.backends.noise import DeviceNoise, aer_noise_model
+    from ebit.backends.runs import Stopped, begin, cancel_job, collect
 
 __all__ = [
     "AerBackend",
@@ -37,24 +40,42 @@ __all__ = [
     "Estimate",
     "GuardReport",
     "Handle",
+    "Job",
     "JobState",
+    "Ledger",
+    "LedgerError",
     "Listing",
     "Outcome",
+    "Stopped",
     "aer_noise_model",
+    "begin",
+    "cancel_job",
     "choose_qubits",
+    "collect",
     "compile_for",
     "complete_qubits",
     "distributions",
     "guard_circuits",
     "joint",
     "list_backends",
+    "list_jobs",
     "load_calibration",
     "open_backend",
+    "open_job",
     "predict",
     "processors",
 ]
 
 _HOME = {
+    "open_job": "jobs",
+    "list_jobs": "jobs",
+    "collect": "runs",
+    "cancel_job": "runs",
+    "begin": "runs",
+    "Stopped": "runs",
+    "LedgerError": "ledger",
+    "Ledger": "ledger",
+    "Job": "jobs",
     "AerBackend": "aer",
     "Backend": "model",
     "Calibration": "calibration",

@@ -12,7 +12,7 @@ from qiskit import QuantumCircuit
 
 from ebit.circuits.canonical import canonical
 from ebit.circuits.layout import check_size
-from ebit.games import ArgumentError
+from ebit.games import ArgumentError, Shots
 
 __all__ = ["Program"]
 
@@ -82,6 +82,10 @@ class Program:
                 f"{self.name!r}, but was {shots}"
             )
         return shares
+
+    def decode(self, shots: Shots) -> Any:
+        """Turn the shots of a run into what they mean: the rounds of a game, or of several."""
+        raise NotImplementedError
 
     def value(self, distributions: Sequence[npt.ArrayLike]) -> float | None:
         """Return what exact distributions of the circuits would score, None where nothing does.
