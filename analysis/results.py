@@ -71,7 +71,23 @@ class Evidence:
 
 @dataclass(frozen=True)
 class RunInfo:
-    """Where and how the rounds were taken."""
+    """Where and how the rounds were taken.
+
+    Attributes:
+        backend: its name.
+        qubits: physical qubits, in the experiment's order.
+        experiment, experiment_id: its name and content hash.
+        shots: rounds taken.
+        seed: of a simulator.
+        method: what ran.
+        guard: how the compiled circuits were compared with the source.
+        calibration: its date and source.
+        predicted: the game value that the calibration predicts.
+        date: when it was begun, ISO 8601.
+        versions: of the packages in use.
+        job: its id in the ledger, where it has one.
+        labels: the provider's own names of the qubits, where they are not numbers.
+    """
 
     backend: str
     qubits: tuple[int, ...] | None = None
@@ -85,6 +101,8 @@ class RunInfo:
     predicted: float | None = None
     date: str | None = None
     versions: dict[str, str] = field(default_factory=dict)
+    job: str | None = None
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -222,6 +240,9 @@ class Score:
             "randomness": self.randomness,
             **run_dict(run, self.n),
             "predicted": run.predicted if run else None,
+            "prediction_error": None
+            if run is None or run.predicted is None
+            else self.win_rate - run.predicted,
             "level": {"note": self.level[0], "fault": self.level[1]},
             "assumptions": list(self.assumptions),
             "not_given": list(self.not_given),

@@ -118,8 +118,16 @@ def run_rows(run: RunInfo | None) -> list[tuple[str, str]]:
         return []
     where = run.backend
     if run.qubits is not None:
-        where += ", qubits " + ", ".join(map(str, run.qubits))
-    rows = [("ran on", where), ("method", f"{run.method}; guard: {run.guard}; seed {run.seed}")]
+        where += (
+            ", qubits "
+            + ", ".join(f"{q} ({name})" for q, name in zip(run.qubits, run.labels, strict=True))
+            if run.labels
+            else ", qubits " + ", ".join(map(str, run.qubits))
+        )
+    seed = "" if run.seed is None else f"; seed {run.seed}"
+    rows = [("ran on", where), ("method", f"{run.method}; guard: {run.guard}{seed}")]
+    if run.job:
+        rows.append(("job", f"{run.job}, begun {(run.date or '')[:19]}"))
     if run.calibration:
         rows.append(("calibration", run.calibration))
     return rows
@@ -139,4 +147,6 @@ def run_dict(run: RunInfo | None, n: int) -> dict[str, Any]:
         "calibration": run.calibration if run else None,
         "date": run.date if run else None,
         "versions": dict(run.versions) if run else {},
+        "job": run.job if run else None,
+        "labels": list(run.labels) if run else [],
     }

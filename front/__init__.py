@@ -7,6 +7,8 @@ The names here are loaded when they are first used:
 - `score`, `score_wins`: score anybody's trials, counts, results, or number of wins.
 - `fringe`: sweep a measuring angle.
 - `plan`: how many rounds a test needs.
+- `begin`, `resume`: send a run and pick it up later, from any process.
+- `open_job`, `list_jobs`, `cancel_job`: what the ledger holds.
 - `open_backend`, `list_backends`: where circuits can run.
 - `read_trials`, `Trials`, `game`: rounds and games.
 """
@@ -19,22 +21,27 @@ from ebit._version import __version__
 
 if TYPE_CHECKING:
     from ebit.analysis import Score
-    from ebit.backends import list_backends, open_backend
+    from ebit.backends import cancel_job, list_backends, list_jobs, open_backend, open_job
     from ebit.games import EbitError, Trials, game, read_trials
-    from ebit.protocols import bell, fringe, plan, score, score_wins, state
+    from ebit.protocols import begin, bell, fringe, plan, resume, score, score_wins, state
 
 __all__ = [
     "EbitError",
     "Score",
     "Trials",
     "__version__",
+    "begin",
     "bell",
+    "cancel_job",
     "fringe",
     "game",
     "list_backends",
+    "list_jobs",
     "open_backend",
+    "open_job",
     "plan",
     "read_trials",
+    "resume",
     "score",
     "score_wins",
     "state",
@@ -44,13 +51,18 @@ _HOME = {
     "EbitError": "ebit.games",
     "Score": "ebit.analysis",
     "Trials": "ebit.games",
+    "begin": "ebit.protocols",
     "bell": "ebit.protocols",
+    "cancel_job": "ebit.backends",
     "fringe": "ebit.protocols",
     "game": "ebit.games",
     "list_backends": "ebit.backends",
+    "list_jobs": "ebit.backends",
     "open_backend": "ebit.backends",
+    "open_job": "ebit.backends",
     "plan": "ebit.protocols",
     "read_trials": "ebit.games",
+    "resume": "ebit.protocols",
     "score": "ebit.protocols",
     "score_wins": "ebit.protocols",
     "state": "ebit.protocols",

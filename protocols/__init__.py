@@ -9,19 +9,35 @@ if TYPE_CHECKING:
     from ebit.protocols.bell_test import bell
     from ebit.protocols.fringes import fringe
     from ebit.protocols.planning import plan
+    from ebit.protocols.resuming import begin, resume, score_job
     from ebit.protocols.run import Run, run_experiment
     from ebit.protocols.scoring import score, score_wins
     from ebit.protocols.states import state
 
-__all__ = ["Run", "bell", "fringe", "plan", "run_experiment", "score", "score_wins", "state"]
+__all__ = [
+    "Run",
+    "begin",
+    "bell",
+    "fringe",
+    "plan",
+    "resume",
+    "run_experiment",
+    "score",
+    "score_job",
+    "score_wins",
+    "state",
+]
 
 _HOME = {
     "Run": "run",
+    "begin": "resuming",
     "bell": "bell_test",
     "fringe": "fringes",
     "plan": "planning",
+    "resume": "resuming",
     "run_experiment": "run",
     "score": "scoring",
+    "score_job": "resuming",
     "score_wins": "scoring",
     "state": "states",
 }

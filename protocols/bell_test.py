@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from ebit.analysis import Score
 from ebit.analysis import score as score_trials
-from ebit.protocols.run import Progress, context_of, run_experiment
+from ebit.protocols.run import Progress, Run, context_of, run_experiment
+from ebit.protocols.terms import Confirm
 
-__all__ = ["bell"]
+if TYPE_CHECKING:
+    from ebit.circuits import Experiment
+
+__all__ = ["bell", "bell_program", "score_bell"]
 
 
 def bell(
@@ -25,6 +29,8 @@ def bell(
     tau: float | None = None,
     seed: int | None = None,
     progress: Progress | None = None,
+    confirm: Confirm = None,
+    max_seconds: float | None = None,
 ) -> Score:
     """Run a CHSH test on a backend and score it.
 
@@ -44,6 +50,8 @@ def bell(
         tau: how far settings can be predicted beyond 1/2; at least the coins' bias if left out.
         seed: makes a simulator's run repeatable.
         progress: called with (done, total).
+        confirm: whether to send a paid run; asked of you if left out.
+        max_seconds: refuse a run that would take longer.
 
     Returns:
         The score, with the rounds in ``score.trials``.
@@ -61,16 +69,41 @@ def bell(
         Clauser, Horne, Shimony, Holt, PRL 23, 880 (1969); coin qubits inside the circuit stand
         for fresh settings.
     """
-    from ebit.circuits import chsh
-
-    experiment = chsh(
-        state=state,
-        settings=settings,
-        angles=angles,
-        swapped=swapped,
+    experiment, purpose = bell_program(
+        settings=settings, state=state, angles=angles, swapped=swapped, tau=tau
     )
     run = run_experiment(
-        experiment, backend, shots=shots, qubits=qubits, pair=pair, seed=seed, progress=progress
+        experiment,
+        backend,
+        shots=shots,
+        qubits=qubits,
+        pair=pair,
+        seed=seed,
+        progress=progress,
+        confirm=confirm,
+        max_seconds=max_seconds,
+        purpose=purpose,
     )
+    return score_bell(run, purpose)
+
+
+def bell_program(
+    *,
+    settings: Literal["per-shot", "per-circuit"] = "per-shot",
+    state: str | float = "phi+",
+    angles: Sequence[Sequence[float]] | None = None,
+    swapped: bool = False,
+    tau: float | None = None,
+) -> tuple[Experiment, dict[str, Any]]:
+    """Return what `bell` runs, and what a score of it needs to know later."""
+    from ebit.circuits import chsh
+
+    experiment = chsh(state=state, settings=settings, angles=angles, swapped=swapped)
+    return experiment, {"kind": "bell", "tau": tau}
+
+
+def score_bell(run: Run, purpose: Mapping[str, Any]) -> Score:
+    """Score a finished Bell test."""
+    game = cast("Experiment", run.experiment).game
     # The circuits were built for the game's own signs, before any data.
-    return score_trials(run.trials, experiment.game, minus="game", tau=tau, **context_of(run))
+    return score_trials(run.trials, game, minus="game", tau=purpose.get("tau"), **context_of(run))

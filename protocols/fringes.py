@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from ebit.analysis.fringe import FringeScore, score_fringe
-from ebit.protocols.run import Progress, context_of, run_experiment
+from ebit.protocols.run import Progress, Run, context_of, run_experiment
+from ebit.protocols.terms import Confirm
 
-__all__ = ["fringe"]
+if TYPE_CHECKING:
+    from ebit.circuits import Experiment
+
+__all__ = ["fringe", "fringe_program", "score_fringe_run"]
 
 
 def fringe(
@@ -21,6 +26,8 @@ def fringe(
     pair: Sequence[int] | None = None,
     seed: int | None = None,
     progress: Progress | None = None,
+    confirm: Confirm = None,
+    max_seconds: float | None = None,
 ) -> FringeScore:
     """Sweep Bob's angle on a pair of qubits and score the fringe.
 
@@ -34,6 +41,8 @@ def fringe(
         pair: physical qubits of Alice and Bob; chosen by calibration if left out.
         seed: makes a simulator's run repeatable.
         progress: called with (done, total).
+        confirm: whether to send a paid run; asked of you if left out.
+        max_seconds: refuse a run that would take longer.
 
     Returns:
         The score, with the rounds in ``score.trials``.
@@ -50,11 +59,38 @@ def fringe(
     Source:
         E(b) = v cos(b - b0), see `ebit.analysis.fringe.score_fringe`.
     """
+    experiment, purpose = fringe_program(points=points, alice=alice, state=state, angles=angles)
+    run = run_experiment(
+        experiment,
+        backend,
+        shots=shots,
+        pair=pair,
+        seed=seed,
+        progress=progress,
+        confirm=confirm,
+        max_seconds=max_seconds,
+        purpose=purpose,
+    )
+    return score_fringe_run(run, purpose)
+
+
+def fringe_program(
+    *,
+    points: int = 25,
+    alice: float = 0.0,
+    state: str | float = "phi+",
+    angles: Sequence[float] | None = None,
+) -> tuple[Experiment, dict[str, Any]]:
+    """Return what `fringe` runs, and what a score of it needs to know later."""
     from ebit.circuits import fringe as sweep
 
-    experiment = sweep(state=state, alice=alice, angles=angles, points=points)
-    run = run_experiment(experiment, backend, shots=shots, pair=pair, seed=seed, progress=progress)
-    details = experiment.details
+    return sweep(state=state, alice=alice, angles=angles, points=points), {"kind": "fringe"}
+
+
+def score_fringe_run(run: Run, purpose: Mapping[str, Any]) -> FringeScore:
+    """Score a finished fringe."""
+    del purpose
+    details = run.experiment.details
     return score_fringe(
         run.trials,
         details["angles"],

@@ -1,10 +1,11 @@
-"""An experiment through a backend: compile, submit, fetch, decode."""
+"""An experiment through a backend: compile, agree, submit, fetch, decode."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -12,13 +13,14 @@ from uuid import uuid4
 import numpy as np
 
 from ebit.analysis import RunInfo
-from ebit.games import ArgumentError, Trials
+from ebit.games import ArgumentError
+from ebit.protocols.terms import Confirm, agree, check_terms
 
 if TYPE_CHECKING:
-    from ebit.backends import Compiled, Outcome
-    from ebit.circuits import Experiment
+    from ebit.backends import Backend, Compiled, Job, Outcome
+    from ebit.circuits.program import Program
 
-__all__ = ["Run", "run_experiment"]
+__all__ = ["Run", "context_of", "run_experiment", "run_of_job", "start_experiment"]
 
 Progress = Callable[[int, int], None]
 
@@ -31,23 +33,28 @@ class Run:
         experiment: what was asked.
         compiled: what was run, and how it was checked.
         outcome: the shots, the method and its assumptions.
-        trials: the rounds.
         info: the record that scores carry.
         separation: "simulated" or "one chip".
         randomness: whether outcomes are pseudo-random or come from a device.
+        jobs: jobs the provider saw, 0 for a simulator.
     """
 
-    experiment: Experiment
+    experiment: Program
     compiled: Compiled
     outcome: Outcome
-    trials: Trials
     info: RunInfo
     separation: str
     randomness: str
+    jobs: int = 0
+
+    @cached_property
+    def trials(self) -> Any:
+        """The rounds: `Trials` for an experiment."""
+        return self.experiment.decode(self.outcome.shots)
 
 
 def run_experiment(
-    experiment: Experiment,
+    experiment: Program,
     backend: str | object = "aer",
     *,
     shots: int,
@@ -55,8 +62,14 @@ def run_experiment(
     pair: Sequence[int] | None = None,
     seed: int | None = None,
     progress: Progress | None = None,
+    confirm: Confirm = None,
+    max_seconds: float | None = None,
+    purpose: Mapping[str, Any] | None = None,
 ) -> Run:
     """Run an experiment and decode its rounds.
+
+    A run on a processor goes through the ledger: it is written down before it is sent, and picked
+    up by its id if this process does not live to see the end.
 
     Args:
         experiment: what to run.
@@ -66,11 +79,108 @@ def run_experiment(
             out.
         pair: physical qubits of Alice and Bob only; the others are chosen beside them.
         seed: makes a simulator's run repeatable.
-        progress: called with (done, total).
+        progress: called with (done, total); its method ``say``, if it has one, with news.
+        confirm: whether to send a paid run: True, False, or a function of the estimate; asked of
+            the user if left out.
+        max_seconds: refuse a run that would take longer.
+        purpose: what the run is for, as plain data: the ledger keeps it.
 
     Raises:
         ArgumentError: shots, qubits or a pair that do not fit.
+        BudgetError: too expensive, or not agreed to.
     """
+    where, compiled = _ready(experiment, backend, shots, qubits, pair, seed, progress)
+    check_terms(confirm, max_seconds)
+    agree(where, experiment, int(shots), confirm=confirm, max_seconds=max_seconds)
+    if where.describe().remote:
+        from ebit.backends import begin, collect
+
+        job = begin(
+            where, compiled, shots=int(shots), seed=seed, purpose=purpose, progress=progress
+        )
+        return run_of_job(collect(job, backend=where, progress=progress))
+    handle = where.submit(compiled, shots=int(shots), id=uuid4().hex, seed=seed)
+    outcome = where.fetch(handle, progress=progress)
+    labels = where.describe().labels
+    return _run(
+        experiment,
+        compiled,
+        outcome,
+        backend=where.name,
+        simulated=where.describe().kind == "simulator",
+        labels=tuple(labels[q] for q in compiled.qubits) if labels else (),
+        versions=_versions(),
+    )
+
+
+def start_experiment(
+    experiment: Program,
+    backend: str | object,
+    *,
+    shots: int,
+    qubits: Sequence[int] | None = None,
+    pair: Sequence[int] | None = None,
+    seed: int | None = None,
+    progress: Progress | None = None,
+    confirm: Confirm = None,
+    max_seconds: float | None = None,
+    purpose: Mapping[str, Any] | None = None,
+) -> Job:
+    """Send an experiment and return at once: the arguments of `run_experiment`.
+
+    A simulator's run is computed by whoever collects it.
+
+    Raises:
+        ArgumentError: the backend is an object, which no other process could open again.
+    """
+    from ebit.backends import begin
+
+    where, compiled = _ready(experiment, backend, shots, qubits, pair, seed, progress)
+    if not isinstance(backend, str) and not where.describe().remote:
+        raise ArgumentError(
+            f"backend must be a name for a run that is collected later, but was {where.name}, "
+            "which lives in this process only"
+        )
+    check_terms(confirm, max_seconds)
+    agree(where, experiment, int(shots), confirm=confirm, max_seconds=max_seconds)
+    return begin(where, compiled, shots=int(shots), seed=seed, purpose=purpose, progress=progress)
+
+
+def run_of_job(job: Job) -> Run:
+    """What a run out of the ledger gave, in the form of a run of this process.
+
+    Raises:
+        JobError: its shots have not come back yet.
+    """
+    from ebit.games import JobError
+
+    outcome, facts = job.outcome, job.entry.facts
+    if outcome is None:
+        raise JobError(f"job {job.id[:8]} has no shots yet (it is {job.stage})")
+    summary = job.entry.summary
+    return _run(
+        job.program,
+        job.compiled,
+        outcome,
+        backend=summary.backend,
+        simulated=facts["kind"] == "simulator",
+        labels=tuple(facts["labels"]),
+        versions=dict(facts["versions"]),
+        job=job.id,
+        date=summary.created,
+        jobs=len(summary.provider_ids),
+    )
+
+
+def _ready(
+    experiment: Program,
+    backend: str | object,
+    shots: int,
+    qubits: Sequence[int] | None,
+    pair: Sequence[int] | None,
+    seed: int | None,
+    progress: Progress | None,
+) -> tuple[Backend, Compiled]:
     from ebit.backends import complete_qubits, open_backend
 
     if not _is_whole(shots) or shots < 1:
@@ -87,33 +197,46 @@ def run_experiment(
     experiment.allocate(int(shots))
     where = open_backend(backend)
     chosen = complete_qubits(experiment, where, pair) if pair is not None else qubits
-    compiled = where.compile(experiment, qubits=chosen)
-    handle = where.submit(compiled, shots=int(shots), id=uuid4().hex, seed=seed)
-    outcome = where.fetch(handle, progress=progress)
-    trials = experiment.decode(outcome.shots)
-    simulated = where.describe().kind == "simulator"
+    return where, where.compile(experiment, qubits=chosen)
+
+
+def _run(
+    experiment: Program,
+    compiled: Compiled,
+    outcome: Outcome,
+    *,
+    backend: str,
+    simulated: bool,
+    labels: tuple[str, ...],
+    versions: dict[str, str],
+    job: str | None = None,
+    date: str | None = None,
+    jobs: int = 0,
+) -> Run:
     info = RunInfo(
-        backend=where.name,
+        backend=backend,
         qubits=compiled.qubits,
         experiment=experiment.name,
         experiment_id=experiment.id,
-        shots=trials.n,
+        shots=outcome.shots.n,
         seed=outcome.seed,
         method=outcome.method,
         guard=compiled.guard.status,
         calibration=compiled.calibration,
         predicted=compiled.predicted,
-        date=datetime.now(UTC).isoformat(timespec="seconds"),
-        versions=_versions(),
+        date=date or datetime.now(UTC).isoformat(timespec="seconds"),
+        versions=versions,
+        job=job,
+        labels=labels,
     )
     return Run(
         experiment,
         compiled,
         outcome,
-        trials,
         info,
         "simulated" if simulated else "one chip",
         "pseudo (simulator)" if simulated else "device",
+        jobs,
     )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +15,13 @@ from ebit.analysis.state_targets import Target, graph_target, looks_like_edges
 from ebit.analysis.state_targets import target as target_by_name
 from ebit.analysis.states import score_state
 from ebit.games import ArgumentError
-from ebit.protocols.run import Progress, context_of, run_experiment
+from ebit.protocols.run import Progress, Run, context_of, run_experiment
+from ebit.protocols.terms import Confirm
 
 if TYPE_CHECKING:
     from ebit.circuits import Experiment
 
-__all__ = ["read_graph", "state", "state_target"]
+__all__ = ["read_graph", "score_state_run", "state", "state_program", "state_target"]
 
 # All stabilisers are asked up to this number of qubits, a random sample beyond it.
 _ALL_UP_TO, _SAMPLE = 7, 64
@@ -35,6 +37,8 @@ def state(
     sample: int | None = None,
     seed: int | None = None,
     progress: Progress | None = None,
+    confirm: Confirm = None,
+    max_seconds: float | None = None,
 ) -> StateScore:
     """Prepare a state on a backend, measure its fidelity, and say whether it is entangled.
 
@@ -52,6 +56,8 @@ def state(
         sample: number of stabilisers to draw at random, for GHZ and graph states.
         seed: makes a simulator's run, and the draw of the sample, repeatable.
         progress: called with (done, total).
+        confirm: whether to send a paid run; asked of you if left out.
+        max_seconds: refuse a run that would take longer.
 
     Returns:
         The score, with the rounds in ``score.trials``.
@@ -68,13 +74,48 @@ def state(
     Source:
         See `ebit.analysis.states.score_state`.
     """
+    experiment, purpose = state_program(name, backend, qubits=qubits, sample=sample, seed=seed)
+    run = run_experiment(
+        experiment,
+        backend,
+        shots=shots,
+        qubits=qubits,
+        # The seed of a processor's run draws the sample of stabilisers only.
+        seed=seed if _takes_seed(backend) else None,
+        progress=progress,
+        confirm=confirm,
+        max_seconds=max_seconds,
+        purpose=purpose,
+    )
+    return score_state_run(run, purpose)
+
+
+def state_program(
+    name: str | Target,
+    backend: str | object,
+    *,
+    qubits: Sequence[int] | None = None,
+    sample: int | None = None,
+    seed: int | None = None,
+) -> tuple[Experiment, dict[str, Any]]:
+    """Return what `state` runs, and what a score of it needs to know later."""
     aim = state_target(name) if isinstance(name, str) else name
     experiment = _experiment(aim, backend, qubits, sample, seed)
-    run = run_experiment(
-        experiment, backend, shots=shots, qubits=qubits, seed=seed, progress=progress
-    )
-    sampled = aim.kind in ("ghz", "graph")
-    return score_state(run.trials, aim, sampled=sampled, **context_of(run))
+    return experiment, {"kind": "state", "target": asdict(aim)}
+
+
+def score_state_run(run: Run, purpose: Mapping[str, Any]) -> StateScore:
+    """Score a finished measurement of a state."""
+    known = dict(purpose["target"])
+    known["edges"] = tuple((int(a), int(b)) for a, b in known["edges"])
+    aim = Target(**known)
+    return score_state(run.trials, aim, sampled=aim.kind in ("ghz", "graph"), **context_of(run))
+
+
+def _takes_seed(backend: str | object) -> bool:
+    from ebit.backends import open_backend
+
+    return not open_backend(backend).describe().remote
 
 
 def state_target(name: str) -> Target:

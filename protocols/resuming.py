@@ -1,0 +1,178 @@
+"""Runs that are begun by one process and scored by another, days later."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Literal
+
+from ebit.games import ArgumentError
+from ebit.protocols.run import Progress, run_of_job, start_experiment
+from ebit.protocols.terms import Confirm
+
+if TYPE_CHECKING:
+    from ebit.backends import Job
+    from ebit.circuits.program import Program
+
+__all__ = ["begin", "program_of", "resume", "score_job"]
+
+Kind = Literal["bell", "state", "fringe", "map"]
+
+
+def begin(
+    kind: Kind,
+    backend: str | object,
+    *,
+    shots: int,
+    qubits: Sequence[int] | None = None,
+    pair: Sequence[int] | None = None,
+    seed: int | None = None,
+    progress: Progress | None = None,
+    confirm: Confirm = None,
+    max_seconds: float | None = None,
+    **options: Any,
+) -> Job:
+    """Send a run and return at once; `resume` scores it, in this process or in any other.
+
+    Args:
+        kind: "bell", "state", "fringe" or "map".
+        backend: a name.
+        shots: rounds in all; for a map, rounds per pair.
+        qubits, pair, seed, progress, confirm, max_seconds: as in `bell`.
+        options: what else the function of that name takes: ``settings="per-circuit"``,
+            ``name="ghz:4"`` ...
+
+    Returns:
+        The job: its ``id`` is all that one needs to keep.
+
+    Example:
+        >>> import ebit
+        >>> job = ebit.begin("bell", "aer:fez", shots=20_000, seed=1)
+        >>> score = ebit.resume(job.id)
+        >>> score.status
+        'violation'
+    """
+    program, purpose, total, place = program_of(
+        kind, backend, shots, qubits=qubits, seed=seed, **options
+    )
+    return start_experiment(
+        program,
+        backend,
+        shots=total,
+        qubits=place,
+        pair=pair,
+        seed=seed if not _remote(backend) or kind != "state" else None,
+        progress=progress,
+        confirm=confirm,
+        max_seconds=max_seconds,
+        purpose=purpose,
+    )
+
+
+def resume(
+    job: Job | str,
+    *,
+    progress: Progress | None = None,
+    confirm: Callable[[Job], bool] | bool | None = None,
+) -> Any:
+    """Wait for a run that was begun earlier, anywhere on this machine, and score it.
+
+    Args:
+        job: the job, its id or the first characters of it, or an id of the provider.
+        progress: called with (done, total).
+        confirm: whether to send a paid run that never reached its provider: True, False or a
+            function of the job. Left out, it is sent: it was agreed to when it was begun.
+
+    Returns:
+        What the function that began it would have returned.
+
+    Raises:
+        ArgumentError: no such job is in the ledger.
+        JobError: it failed or was cancelled.
+        NetworkError: the provider cannot be reached; nothing is lost.
+    """
+    from ebit.backends import collect
+
+    agree = (lambda _: confirm) if isinstance(confirm, bool) else confirm
+    return score_job(collect(job, agree=agree, progress=progress))
+
+
+def score_job(job: Job) -> Any:
+    """Score a run whose shots are in the ledger, without asking anybody.
+
+    Raises:
+        JobError: they are not there yet.
+    """
+    run, purpose = run_of_job(job), job.purpose
+    kind = str(purpose.get("kind"))
+    if kind not in _SCORERS:
+        raise ArgumentError(
+            f"job {job.id[:8]} was run for {purpose.get('kind') or 'nothing that is known'}: "
+            "open_job(id).trials has its rounds"
+        )
+    module, function = _SCORERS[kind]
+    score = getattr(import_module(f"ebit.protocols.{module}"), function)(run, purpose)
+    _record_prediction(job, score)
+    return score
+
+
+def program_of(
+    kind: str,
+    backend: str | object,
+    shots: int,
+    *,
+    qubits: Sequence[int] | None = None,
+    seed: int | None = None,
+    **options: Any,
+) -> tuple[Program, dict[str, Any], int, Sequence[int] | None]:
+    """What a kind of run consists of: the circuits, its purpose, shots in all, and its qubits."""
+    try:
+        if kind == "bell":
+            from ebit.protocols.bell_test import bell_program
+
+            return (*bell_program(**options), shots, qubits)
+        if kind == "fringe":
+            from ebit.protocols.fringes import fringe_program
+
+            return (*fringe_program(**options), shots, qubits)
+        if kind == "state":
+            from ebit.protocols.states import state_program
+
+            name = options.pop("name", None)
+            if name is None:
+                raise ArgumentError("a state needs its name, such as name='ghz:4'")
+            made = state_program(name, backend, qubits=qubits, seed=seed, **options)
+            return (*made, shots, qubits)
+        if kind == "map":
+            module = import_module("ebit.protocols.chip_map")
+            program, purpose, total, place = module.map_program(backend, shots=shots, **options)
+            return program, purpose, total, place
+    except TypeError as error:
+        raise ArgumentError(f"options must be those of `{kind}`, but {error}") from None
+    raise ArgumentError(f"kind must be bell, state, fringe or map, but was {kind!r}")
+
+
+# What scores each kind of run: module and function.
+_SCORERS = {
+    "bell": ("bell_test", "score_bell"),
+    "fringe": ("fringes", "score_fringe_run"),
+    "map": ("chip_map", "score_map_run"),
+    "state": ("states", "score_state_run"),
+}
+
+
+def _record_prediction(job: Job, score: Any) -> None:
+    """Keep in the ledger how far the prediction was off, once."""
+    predicted = job.compiled.predicted
+    found = getattr(score, "win_rate", None)
+    if predicted is None or found is None:
+        return
+    line = f"win rate {found:.5f}, predicted {predicted:.5f} ({found - predicted:+.5f})"
+    if all(what != line for _, what in job.ledger.entry(job.id).events):
+        job.ledger.note(job.id, line)
+
+
+def _remote(backend: str | object) -> bool:
+    from ebit.backends import open_backend
+
+    return open_backend(backend).describe().remote
