@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -166,9 +167,10 @@ def list_jobs(*, ledger: Ledger | None = None) -> tuple[Summary, ...]:
     return (Ledger() if ledger is None else ledger).runs()
 
 
-def check_clock(jobs: tuple[Summary, ...], now: str) -> str | None:
+def check_clock(jobs: Sequence[Summary], now: str | None = None) -> str | None:
     """A line to show when the newest run was written later than it is now, None otherwise."""
     newest = max((job.updated for job in jobs), default="")
+    now = datetime.now(UTC).isoformat(timespec="milliseconds") if now is None else now
     if newest <= now:
         return None
     return (

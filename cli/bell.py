@@ -6,15 +6,8 @@ from pathlib import Path
 
 import click
 
-from ebit.cli.common import (
-    check_folder,
-    common,
-    emit,
-    progress_bar,
-    qubit_list,
-    save_json,
-    shots_option,
-)
+from ebit.cli.common import common, paid, qubit_list, shots_option
+from ebit.cli.launch import Terms, launch
 
 
 @click.command(name="bell")
@@ -50,6 +43,7 @@ from ebit.cli.common import (
     type=float,
     help="How far settings can be predicted beyond 1/2; at least the coins' bias if left out.",
 )
+@paid()
 @common()
 def command(
     *,
@@ -62,6 +56,9 @@ def command(
     angles: str | None,
     swap: bool,
     tau: float | None,
+    yes: bool,
+    no_wait: bool,
+    max_seconds: float | None,
     seed: int | None,
     out: Path | None,
     as_json: bool,
@@ -73,26 +70,29 @@ def command(
     \b
     ebit bell --backend aer:fez --shots 1e5
     ebit bell --backend aer:fez --pair 3,4 --settings per-circuit --json
+    ebit bell --backend ibm:ibm_fez --no-wait
     """
     del debug
-    check_folder(out)
-    from ebit.protocols import bell
-
-    with progress_bar("Bell test", quiet=quiet) as report:
-        score = bell(
-            backend,
-            shots=shots,
-            settings=settings,  # type: ignore[arg-type]
-            pair=pair,
-            qubits=qubits,
-            state=state,
-            angles=parse_angles(angles),
-            swapped=swap,
-            tau=tau,
-            seed=seed,
-            progress=report,
-        )
-    return finish(score, out, as_json=as_json)
+    return launch(
+        "bell",
+        "Bell test",
+        terms=Terms(yes, no_wait, max_seconds),
+        out=out,
+        as_json=as_json,
+        quiet=quiet,
+        backend=backend,
+        shots=shots,
+        pair=pair,
+        qubits=qubits,
+        seed=seed,
+        options={
+            "settings": settings,
+            "state": state,
+            "angles": parse_angles(angles),
+            "swapped": swap,
+            "tau": tau,
+        },
+    )
 
 
 def parse_angles(text: str | None) -> tuple[tuple[float, float], tuple[float, float]] | None:
@@ -112,17 +112,3 @@ def parse_angles(text: str | None) -> tuple[tuple[float, float], tuple[float, fl
     if not all(map(isfinite, (a0, a1, b0, b1))):
         raise ArgumentError(f"--angles must be finite, but was {text!r}")
     return (a0, a1), (b0, b1)
-
-
-def finish(score, out: Path | None, *, as_json: bool) -> int:  # type: ignore[no-untyped-def]
-    """Write what was asked for, print the score, and return the exit code."""
-    result = score.to_dict()
-    if out is not None:
-        from ebit.plots import save_score_figures
-
-        if score.trials is not None:
-            score.trials.save(out / "trials.npz")
-        save_json(out / "results.json", result)
-        save_score_figures(score, out)
-    emit(result, lambda: str(score), as_json=as_json)
-    return 3 if score.status in ("signalling", "fault") else 0

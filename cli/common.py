@@ -14,10 +14,9 @@ import click
 from ebit.games.atomic import write_whole
 from ebit.games.errors import ArgumentError
 
-__all__ = ["Report", "common", "emit", "progress_bar", "qubit_list", "shots_option"]
+__all__ = ["Report", "common", "emit", "paid", "progress_bar", "qubit_list", "shots_option"]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
-Report = Callable[[int, int], None]
 
 
 def common(*, seed: bool = True, out: bool = True) -> Callable[[_F], _F]:
@@ -44,6 +43,29 @@ def common(*, seed: bool = True, out: bool = True) -> Callable[[_F], _F]:
                 )
             )
         for option in options:
+            function = option(function)
+        return function
+
+    return decorate
+
+
+def paid() -> Callable[[_F], _F]:
+    """Add what runs on processors need: --yes, --no-wait and --max-seconds."""
+
+    def decorate(function: _F) -> _F:
+        for option in (
+            click.option("--yes", is_flag=True, help="Send a paid run without asking."),
+            click.option(
+                "--no-wait",
+                is_flag=True,
+                help="Return at once with the job's id; ebit resume picks it up.",
+            ),
+            click.option(
+                "--max-seconds",
+                type=click.FloatRange(min=0, min_open=True),
+                help="Refuse a run that would take longer (quantum time, where that is paid).",
+            ),
+        ):
             function = option(function)
         return function
 
@@ -125,11 +147,42 @@ def check_folder(out: Path | None) -> None:
     probe.unlink()
 
 
+class Report:
+    """What long work is given: called with (done, total), and told news with ``say``.
+
+    Args:
+        show: draws the bar.
+        tell: prints a line of news.
+    """
+
+    def __init__(self, show: Callable[[int, int], None], tell: Callable[[str], None]) -> None:
+        self._show = show
+        self._tell = tell
+        self._last = ""
+
+    def __call__(self, done: int, total: int) -> None:
+        """Show how far the work is."""
+        self._show(done, total)
+
+    def say(self, text: str) -> None:
+        """Print news on standard error, once each."""
+        if text != self._last:
+            self._last = text
+            self._tell(text)
+
+
 @contextmanager
 def progress_bar(label: str, *, quiet: bool) -> Iterator[Report]:
-    """Show a bar on standard error for work that reports (done, total); silent when quiet."""
-    if quiet or not sys.stderr.isatty():
-        yield lambda done, total: None
+    """Show a bar on standard error for work that reports (done, total); silent when quiet.
+
+    News (a job's id, a retry, a place in a queue) is printed where standard error is no terminal
+    too.
+    """
+    if quiet:
+        yield Report(lambda done, total: None, lambda text: None)
+        return
+    if not sys.stderr.isatty():
+        yield Report(lambda done, total: None, lambda text: click.echo(f"  {text}", err=True))
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -143,8 +196,7 @@ def progress_bar(label: str, *, quiet: bool) -> Iterator[Report]:
         transient=True,
     ) as bar:
         task = bar.add_task(label, total=None)
-
-        def report(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total)
-
-        yield report
+        yield Report(
+            lambda done, total: bar.update(task, completed=done, total=total),
+            lambda text: bar.console.print(f"  {text}", markup=False, highlight=False),
+        )

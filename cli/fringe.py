@@ -7,15 +7,8 @@ from pathlib import Path
 
 import click
 
-from ebit.cli.common import (
-    check_folder,
-    common,
-    emit,
-    progress_bar,
-    qubit_list,
-    save_json,
-    shots_option,
-)
+from ebit.cli.common import common, paid, qubit_list, shots_option
+from ebit.cli.launch import Terms, launch
 
 
 @click.command(name="fringe")
@@ -45,6 +38,7 @@ from ebit.cli.common import (
     help="The pair's state; product is |00>, which has no entanglement.",
 )
 @click.option("--pair", type=qubit_list(), help="Physical qubits of Alice and Bob, such as 3,4.")
+@paid()
 @common()
 def command(
     *,
@@ -54,6 +48,9 @@ def command(
     alice: float,
     state: str,
     pair: tuple[int, ...] | None,
+    yes: bool,
+    no_wait: bool,
+    max_seconds: float | None,
     seed: int | None,
     out: Path | None,
     as_json: bool,
@@ -73,27 +70,16 @@ def command(
         from ebit.games import ArgumentError
 
         raise ArgumentError(f"--alice must be a finite angle in degrees, but was {alice}")
-    check_folder(out)
-    from ebit.protocols import fringe
-
-    with progress_bar("fringe", quiet=quiet) as progress:
-        score = fringe(
-            backend,
-            points=points,
-            alice=radians(alice),
-            state=state,
-            shots=shots,
-            pair=pair,
-            seed=seed,
-            progress=progress,
-        )
-    result = score.to_dict()
-    if out is not None:
-        from ebit.plots import save_fringe_figure
-
-        if score.trials is not None:
-            score.trials.save(out / "trials.npz")
-        save_json(out / "results.json", result)
-        save_fringe_figure(score, out)
-    emit(result, lambda: str(score), as_json=as_json)
-    return 0
+    return launch(
+        "fringe",
+        "fringe",
+        terms=Terms(yes, no_wait, max_seconds),
+        out=out,
+        as_json=as_json,
+        quiet=quiet,
+        backend=backend,
+        shots=shots,
+        pair=pair,
+        seed=seed,
+        options={"points": points, "alice": radians(alice), "state": state},
+    )

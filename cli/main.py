@@ -23,6 +23,10 @@ COMMANDS: dict[str, str] = {
     "fringe": "Sweep a measuring angle and draw the fringe.",
     "score": "Score anybody's trials or counts.",
     "plan": "Say how many rounds a Bell test needs.",
+    "estimate": "Say what a run would take, before it is paid for.",
+    "jobs": "List the jobs in the ledger, and where they stand.",
+    "resume": "Pick up a job where it was left, and score it.",
+    "cancel": "Cancel a job at its provider.",
     "backends": "List where circuits can run, and why the rest cannot.",
     "notebooks": "Copy the lab notebooks into a folder.",
 }
@@ -83,8 +87,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except click.ClickException as error:
         _complain(error.format_message())
         return 2
-    except (KeyboardInterrupt, click.Abort):
-        _complain("interrupted; no file was left half written")
+    except (KeyboardInterrupt, click.Abort) as stop:
+        # A wait for a job that was broken off says how to pick it up.
+        waiting = stop if isinstance(stop, KeyboardInterrupt) else stop.__cause__
+        _complain(str(waiting or "") or "interrupted; no file was left half written")
         return 130
     except BrokenPipeError:
         # The reader of our output has gone; let the interpreter close quietly.

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from ebit.cli.bell import finish
 from ebit.cli.common import check_folder, common
+from ebit.cli.launch import finish
 
 if TYPE_CHECKING:
     from ebit.games import BitOrder

@@ -6,15 +6,8 @@ from pathlib import Path
 
 import click
 
-from ebit.cli.common import (
-    check_folder,
-    common,
-    emit,
-    progress_bar,
-    qubit_list,
-    save_json,
-    shots_option,
-)
+from ebit.cli.common import common, paid, qubit_list, shots_option
+from ebit.cli.launch import Terms, launch
 
 
 @click.command(name="state")
@@ -33,6 +26,7 @@ from ebit.cli.common import (
     type=click.IntRange(min=1),
     help="Ask so many stabilisers, drawn at random; the default is all up to 7 qubits, 64 beyond.",
 )
+@paid()
 @common()
 def command(
     *,
@@ -41,6 +35,9 @@ def command(
     shots: int,
     qubits: tuple[int, ...] | None,
     sample: int | None,
+    yes: bool,
+    no_wait: bool,
+    max_seconds: float | None,
     seed: int | None,
     out: Path | None,
     as_json: bool,
@@ -60,26 +57,16 @@ def command(
     Leaves with exit code 3 when the data are at fault: rates that no state can give.
     """
     del debug
-    check_folder(out)
-    from ebit.protocols import state as run_state
-
-    with progress_bar(f"state {state}", quiet=quiet) as progress:
-        score = run_state(
-            state,
-            backend=backend,
-            shots=shots,
-            qubits=qubits,
-            sample=sample,
-            seed=seed,
-            progress=progress,
-        )
-    result = score.to_dict()
-    if out is not None:
-        from ebit.plots import save_state_figure
-
-        if score.trials is not None:
-            score.trials.save(out / "trials.npz")
-        save_json(out / "results.json", result)
-        save_state_figure(score, out)
-    emit(result, lambda: str(score), as_json=as_json)
-    return 3 if score.status == "fault" else 0
+    return launch(
+        "state",
+        f"state {state}",
+        terms=Terms(yes, no_wait, max_seconds),
+        out=out,
+        as_json=as_json,
+        quiet=quiet,
+        backend=backend,
+        shots=shots,
+        qubits=qubits,
+        seed=seed,
+        options={"name": state, "sample": sample},
+    )

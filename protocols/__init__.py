@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from ebit.protocols.bell_test import bell
     from ebit.protocols.fringes import fringe
     from ebit.protocols.planning import plan
-    from ebit.protocols.resuming import begin, resume, score_job
+    from ebit.protocols.resuming import begin, estimate_of, resume, score_job
     from ebit.protocols.run import Run, run_experiment
     from ebit.protocols.scoring import score, score_wins
     from ebit.protocols.states import state
@@ -18,6 +18,7 @@ __all__ = [
     "Run",
     "begin",
     "bell",
+    "estimate_of",
     "fringe",
     "plan",
     "resume",
@@ -32,6 +33,7 @@ _HOME = {
     "Run": "run",
     "begin": "resuming",
     "bell": "bell_test",
+    "estimate_of": "resuming",
     "fringe": "fringes",
     "plan": "planning",
     "resume": "resuming",

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from ebit.analysis import Score
 from ebit.analysis import score as score_trials
-from ebit.protocols.run import Progress, Run, context_of, run_experiment
+from ebit.protocols.resuming import play
+from ebit.protocols.run import Progress, Run, context_of
 from ebit.protocols.terms import Confirm
 
 if TYPE_CHECKING:
@@ -69,11 +70,8 @@ def bell(
         Clauser, Horne, Shimony, Holt, PRL 23, 880 (1969); coin qubits inside the circuit stand
         for fresh settings.
     """
-    experiment, purpose = bell_program(
-        settings=settings, state=state, angles=angles, swapped=swapped, tau=tau
-    )
-    run = run_experiment(
-        experiment,
+    found: Score = play(
+        "bell",
         backend,
         shots=shots,
         qubits=qubits,
@@ -82,9 +80,13 @@ def bell(
         progress=progress,
         confirm=confirm,
         max_seconds=max_seconds,
-        purpose=purpose,
+        settings=settings,
+        state=state,
+        angles=angles,
+        swapped=swapped,
+        tau=tau,
     )
-    return score_bell(run, purpose)
+    return found
 
 
 def bell_program(

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ebit.analysis.fringe import FringeScore, score_fringe
-from ebit.protocols.run import Progress, Run, context_of, run_experiment
+from ebit.protocols.resuming import play
+from ebit.protocols.run import Progress, Run, context_of
 from ebit.protocols.terms import Confirm
 
 if TYPE_CHECKING:
@@ -59,9 +60,8 @@ def fringe(
     Source:
         E(b) = v cos(b - b0), see `ebit.analysis.fringe.score_fringe`.
     """
-    experiment, purpose = fringe_program(points=points, alice=alice, state=state, angles=angles)
-    run = run_experiment(
-        experiment,
+    found: FringeScore = play(
+        "fringe",
         backend,
         shots=shots,
         pair=pair,
@@ -69,9 +69,12 @@ def fringe(
         progress=progress,
         confirm=confirm,
         max_seconds=max_seconds,
-        purpose=purpose,
+        points=points,
+        alice=alice,
+        state=state,
+        angles=angles,
     )
-    return score_fringe_run(run, purpose)
+    return found
 
 
 def fringe_program(

@@ -1,20 +1,21 @@
-"""Runs that are begun by one process and scored by another, days later."""
+"""Kinds of runs: each can be played at once, or begun by one process and scored by another."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
 from ebit.games import ArgumentError
-from ebit.protocols.run import Progress, run_of_job, start_experiment
+from ebit.protocols.run import Progress, Run, run_experiment, run_of_job, start_experiment
 from ebit.protocols.terms import Confirm
 
 if TYPE_CHECKING:
-    from ebit.backends import Job
+    from ebit.backends import Compiled, Estimate, Job
     from ebit.circuits.program import Program
 
-__all__ = ["begin", "program_of", "resume", "score_job"]
+__all__ = ["begin", "estimate_of", "play", "program_of", "resume", "score_job"]
 
 Kind = Literal["bell", "state", "fringe", "map"]
 
@@ -61,12 +62,50 @@ def begin(
         shots=total,
         qubits=place,
         pair=pair,
-        seed=seed if not _remote(backend) or kind != "state" else None,
+        seed=_seed(kind, backend, seed),
         progress=progress,
         confirm=confirm,
         max_seconds=max_seconds,
         purpose=purpose,
     )
+
+
+def play(
+    kind: str,
+    backend: str | object,
+    *,
+    shots: int,
+    qubits: Sequence[int] | None = None,
+    pair: Sequence[int] | None = None,
+    seed: int | None = None,
+    progress: Progress | None = None,
+    confirm: Confirm = None,
+    max_seconds: float | None = None,
+    **options: Any,
+) -> Any:
+    """Run a kind of test and score it: what `bell`, `state`, `fringe` and `chip_map` do.
+
+    The arguments are those of `begin`.
+    """
+    program, purpose, total, place = program_of(
+        kind, backend, shots, qubits=qubits, seed=seed, **options
+    )
+    run = run_experiment(
+        program,
+        backend,
+        shots=total,
+        qubits=place,
+        pair=pair,
+        seed=_seed(kind, backend, seed),
+        progress=progress,
+        confirm=confirm,
+        max_seconds=max_seconds,
+        purpose=purpose,
+    )
+    score = _scorer(kind)(run, purpose)
+    if run.info.job is not None:
+        _record_prediction(run.info.job, run, score)
+    return score
 
 
 def resume(
@@ -110,10 +149,32 @@ def score_job(job: Job) -> Any:
             f"job {job.id[:8]} was run for {purpose.get('kind') or 'nothing that is known'}: "
             "open_job(id).trials has its rounds"
         )
-    module, function = _SCORERS[kind]
-    score = getattr(import_module(f"ebit.protocols.{module}"), function)(run, purpose)
-    _record_prediction(job, score)
+    score = _scorer(kind)(run, purpose)
+    _record_prediction(job, run, score)
     return score
+
+
+def estimate_of(
+    what: str, backend: str | object, *, shots: int, **options: Any
+) -> tuple[Estimate, Compiled]:
+    """What a run would take, and how it would be compiled. Nothing is sent.
+
+    Args:
+        what: "bell", "map", "fringe", or a state such as "ghz:5".
+        backend: a name, or an object.
+        shots: rounds in all; for a map, rounds per pair.
+        options: of that kind of run.
+    """
+    from ebit.backends import open_backend
+
+    kind = what if what in ("bell", "map", "fringe") else "state"
+    if kind == "state":
+        options["name"] = what
+    where = open_backend(backend)
+    program, _, total, place = program_of(kind, where, shots, **options)
+    program.allocate(total)
+    compiled = where.compile(program, qubits=place)
+    return where.estimate(program, total), compiled
 
 
 def program_of(
@@ -161,18 +222,32 @@ _SCORERS = {
 }
 
 
-def _record_prediction(job: Job, score: Any) -> None:
+def _scorer(kind: str) -> Callable[[Run, Mapping[str, Any]], Any]:
+    module, function = _SCORERS[kind]
+    found: Callable[[Run, Mapping[str, Any]], Any] = getattr(
+        import_module(f"ebit.protocols.{module}"), function
+    )
+    return found
+
+
+def _record_prediction(job: Job | str, run: Run, score: Any) -> None:
     """Keep in the ledger how far the prediction was off, once."""
-    predicted = job.compiled.predicted
-    found = getattr(score, "win_rate", None)
+    from ebit.backends import LedgerError, open_job
+
+    predicted, found = run.info.predicted, getattr(score, "win_rate", None)
     if predicted is None or found is None:
         return
     line = f"win rate {found:.5f}, predicted {predicted:.5f} ({found - predicted:+.5f})"
-    if all(what != line for _, what in job.ledger.entry(job.id).events):
-        job.ledger.note(job.id, line)
+    with suppress(LedgerError):  # a full disk must not cost the score
+        kept = open_job(job)
+        if all(what != line for _, what in kept.entry.events):
+            kept.ledger.note(kept.id, line)
 
 
-def _remote(backend: str | object) -> bool:
+def _seed(kind: str, backend: str | object, seed: int | None) -> int | None:
+    """The seed of the run itself: on a processor the seed of a state draws its stabilisers only."""
     from ebit.backends import open_backend
 
-    return open_backend(backend).describe().remote
+    if kind == "state" and seed is not None and open_backend(backend).describe().remote:
+        return None
+    return seed

@@ -15,7 +15,8 @@ from ebit.analysis.state_targets import Target, graph_target, looks_like_edges
 from ebit.analysis.state_targets import target as target_by_name
 from ebit.analysis.states import score_state
 from ebit.games import ArgumentError
-from ebit.protocols.run import Progress, Run, context_of, run_experiment
+from ebit.protocols.resuming import play
+from ebit.protocols.run import Progress, Run, context_of
 from ebit.protocols.terms import Confirm
 
 if TYPE_CHECKING:
@@ -74,20 +75,19 @@ def state(
     Source:
         See `ebit.analysis.states.score_state`.
     """
-    experiment, purpose = state_program(name, backend, qubits=qubits, sample=sample, seed=seed)
-    run = run_experiment(
-        experiment,
+    found: StateScore = play(
+        "state",
         backend,
         shots=shots,
         qubits=qubits,
-        # The seed of a processor's run draws the sample of stabilisers only.
-        seed=seed if _takes_seed(backend) else None,
+        seed=seed,
         progress=progress,
         confirm=confirm,
         max_seconds=max_seconds,
-        purpose=purpose,
+        name=name,
+        sample=sample,
     )
-    return score_state_run(run, purpose)
+    return found
 
 
 def state_program(
@@ -110,12 +110,6 @@ def score_state_run(run: Run, purpose: Mapping[str, Any]) -> StateScore:
     known["edges"] = tuple((int(a), int(b)) for a, b in known["edges"])
     aim = Target(**known)
     return score_state(run.trials, aim, sampled=aim.kind in ("ghz", "graph"), **context_of(run))
-
-
-def _takes_seed(backend: str | object) -> bool:
-    from ebit.backends import open_backend
-
-    return not open_backend(backend).describe().remote
 
 
 def state_target(name: str) -> Target:
