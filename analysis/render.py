@@ -63,6 +63,16 @@ def _rows(score: Score) -> list[tuple[str, str]]:
     rows = run_rows(score.run)[:1]
     if score.S is not None and score.S_interval is not None:
         rows.append(("S", f"{score.S:.4f}  {span(score.S_interval)}  ({_bounds(score)})"))
+    if score.corrected is not None and score.corrected.S is not None:
+        known = score.corrected
+        rows.append(
+            (
+                "S without readout errors",
+                f"{known.S:.4f}  {span(known.S_interval)}  (shown only: nothing rests on it)"
+                if known.S_interval is not None
+                else f"{known.S:.4f}",
+            )
+        )
     rows.append(
         (
             "win rate",

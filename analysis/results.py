@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from ebit.analysis.corrected import Corrected
 from ebit.analysis.evidence import EvidencePath
 from ebit.analysis.intervals import Interval
 from ebit.analysis.nosignalling import NoSignalling
@@ -124,6 +125,8 @@ class Score:
         evidence: every statistic, the withheld ones with their reason.
         path: how the evidence grew, where the order is known.
         level: the two levels used: a note and a fault.
+        corrected: what it would be without readout errors, where they were measured in the same
+            run; shown only.
     """
 
     game: str
@@ -161,6 +164,7 @@ class Score:
     path: EvidencePath | None = field(default=None, repr=False)
     run: RunInfo | None = None
     trials: Trials | None = field(default=None, repr=False)
+    corrected: Corrected | None = None
 
     def __repr__(self) -> str:
         value = f"win rate {self.win_rate:.6f}" if self.S is None else f"S = {self.S:.4f}"
@@ -243,6 +247,7 @@ class Score:
             "prediction_error": None
             if run is None or run.predicted is None
             else self.win_rate - run.predicted,
+            "corrected": None if self.corrected is None else self.corrected.to_dict(),
             "level": {"note": self.level[0], "fault": self.level[1]},
             "assumptions": list(self.assumptions),
             "not_given": list(self.not_given),

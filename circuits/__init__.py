@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         graph_state,
         graph_vector,
     )
+    from ebit.circuits.known import with_readout
     from ebit.circuits.layout import PREPARED
     from ebit.circuits.magic import magic_square
     from ebit.circuits.mermin import mermin_ghz
@@ -74,6 +75,7 @@ __all__ = [
     "w_fidelity_weights",
     "w_state",
     "w_vector",
+    "with_readout",
 ]
 
 # No module may have the name of a public function: importing it would hide the function.
@@ -93,6 +95,7 @@ _HOME = {
         "graph_state",
         "graph_vector",
     ),
+    "known": ("with_readout",),
     "layout": ("PREPARED",),
     "magic": ("magic_square",),
     "mermin": ("mermin_ghz",),

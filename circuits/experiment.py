@@ -29,7 +29,8 @@ class Experiment(Program):
         name: short name for people.
         game: the game that is played.
         circuits: circuits of the same number of qubits, one register ``q``, one register ``c``.
-        readouts: how each circuit's bits decode.
+        readouts: how each circuit's bits decode; None for a circuit that plays no round (see
+            `ebit.circuits.with_readout`).
         parties: logical qubits of each party.
         roles: what each logical qubit is: ``A``, ``B``, ``coin A`` ...
         chosen: whether settings are drawn ``per-shot`` or fixed ``per-circuit``.
@@ -42,7 +43,7 @@ class Experiment(Program):
     name: str
     game: Game
     circuits: tuple[QuantumCircuit, ...]
-    readouts: tuple[Readout, ...]
+    readouts: tuple[Readout | None, ...]
     parties: tuple[tuple[int, ...], ...]
     roles: tuple[str, ...]
     chosen: Literal["per-shot", "per-circuit"] = "per-circuit"
@@ -75,13 +76,7 @@ class Experiment(Program):
                 [self.game.name, self.game.questions.tolist()],
                 [list(party) for party in self.parties],
                 [
-                    [
-                        canonical(circuit),
-                        readout.question,
-                        [list(bits) for bits in readout.settings],
-                        [list(bits) for bits in readout.outcomes],
-                        number(weight / scale),
-                    ]
+                    [canonical(circuit), *_plain(readout), number(weight / scale)]
                     for circuit, readout, weight in zip(
                         self.circuits, self.readouts, self.weights, strict=True
                     )
@@ -111,6 +106,7 @@ class Experiment(Program):
                 [
                     cells(readout, self.game, shots, i).astype(kind)
                     for i, readout in enumerate(self.readouts)
+                    if readout is not None
                 ]
             ),
             settings=self.game.settings,
@@ -126,7 +122,9 @@ class Experiment(Program):
             return replace(found, chosen=self.chosen, chosen_reason="coin qubits in every shot")
         return found
 
-    def behaviour(self, distributions: Sequence[npt.ArrayLike]) -> npt.NDArray[np.float64]:
+    def behaviour(
+        self, distributions: Sequence[npt.ArrayLike], *, quasi: bool = False
+    ) -> npt.NDArray[np.float64]:
         """Return the conditional behaviour that exact distributions of the circuits give.
 
         Circuits that ask the same question are averaged by weight. Settings read from coins are
@@ -135,6 +133,7 @@ class Experiment(Program):
         Args:
             distributions: per circuit, 2**clbits probabilities; bit j of an index is classical
                 bit j.
+            quasi: take entries below 0 as they are, such as corrected counts have.
 
         Returns:
             (Q, *outcomes) probabilities that sum to 1 for each question.
@@ -151,9 +150,15 @@ class Experiment(Program):
         answers = math.prod(self.game.outcomes)
         joint = np.zeros(self.game.n_questions * answers)
         for i, given in enumerate(distributions):
-            bits = int(self.circuits[i].num_clbits)
-            probabilities = _check_distribution(given, i, bits)
-            question, outcome = question_and_answer(self.readouts[i], self.game, bits)
+            readout, bits = self.readouts[i], int(self.circuits[i].num_clbits)
+            if readout is None:
+                continue
+            probabilities = (
+                np.asarray(given, dtype=np.float64)
+                if quasi
+                else _check_distribution(given, i, bits)
+            )
+            question, outcome = question_and_answer(readout, self.game, bits)
             asked = question >= 0
             joint += self.weights[i] * np.bincount(
                 (question * answers + outcome)[asked], probabilities[asked], joint.size
@@ -182,14 +187,25 @@ class Experiment(Program):
         """Return every circuit as text, under the question it asks."""
         parts = []
         for i, (circuit, readout) in enumerate(zip(self.circuits, self.readouts, strict=True)):
-            asked = (
-                "settings drawn in every shot"
-                if readout.question is None
-                else self.game.label(readout.question)
-            )
+            if readout is None:
+                asked = "a known state, to measure readout errors"
+            elif readout.question is None:
+                asked = "settings drawn in every shot"
+            else:
+                asked = self.game.label(readout.question)
             parts.append(f"circuit {i}: {asked}\n{circuit.draw(output='text', fold=-1)}")
         roles = ", ".join(f"q{i} = {role}" for i, role in enumerate(self.roles))
         return "\n\n".join([f"{self.name}: {roles}", *parts])
+
+
+def _plain(readout: Readout | None) -> list[Any]:
+    if readout is None:
+        return ["no round"]
+    return [
+        readout.question,
+        [list(bits) for bits in readout.settings],
+        [list(bits) for bits in readout.outcomes],
+    ]
 
 
 def _check(experiment: Experiment) -> None:
@@ -199,6 +215,8 @@ def _check(experiment: Experiment) -> None:
     for name, values in (("readouts", experiment.readouts), ("weights", experiment.weights)):
         if len(values) != count:
             raise ArgumentError(f"{name} must be one per circuit ({count}), but were {len(values)}")
+    if all(readout is None for readout in experiment.readouts):
+        raise ArgumentError("readouts must be of at least one circuit that plays a round")
     if not all(math.isfinite(w) and w > 0 for w in experiment.weights):
         raise ArgumentError(f"weights must be positive, but were {experiment.weights}")
     widths = {int(circuit.num_qubits) for circuit in experiment.circuits}
@@ -223,7 +241,8 @@ def _check(experiment: Experiment) -> None:
             f"{game.n_parties} parties of {game.settings[0]} settings: use fewer parties"
         )
     for circuit, readout in zip(experiment.circuits, experiment.readouts, strict=True):
-        check_readout(readout, game, int(circuit.num_clbits))
+        if readout is not None:
+            check_readout(readout, game, int(circuit.num_clbits))
         canonical(circuit)  # refuses what has no stable id
     if experiment.ideal is not None:
         shape = (game.n_questions, *game.outcomes)

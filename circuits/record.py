@@ -95,7 +95,9 @@ def _plain(program: Program) -> dict[str, Any]:
         "name": program.name,
         "game": game_to_plain(program.game),
         "circuits": base64.b64encode(circuits_to_bytes(program.circuits)).decode(),
-        "readouts": [[r.question, r.settings, r.outcomes] for r in program.readouts],
+        "readouts": [
+            None if r is None else [r.question, r.settings, r.outcomes] for r in program.readouts
+        ],
         "parties": program.parties,
         "roles": program.roles,
         "chosen": program.chosen,
@@ -112,8 +114,8 @@ def _from_plain(plain: dict[str, Any]) -> Program:
         game=game_from_plain(plain["game"]),
         circuits=circuits_from_bytes(base64.b64decode(plain["circuits"])),
         readouts=tuple(
-            Readout(question, _nested(settings), _nested(outcomes))
-            for question, settings, outcomes in plain["readouts"]
+            None if r is None else Readout(r[0], _nested(r[1]), _nested(r[2]))
+            for r in plain["readouts"]
         ),
         parties=_nested(plain["parties"]),
         roles=tuple(plain["roles"]),

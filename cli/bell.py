@@ -43,6 +43,11 @@ from ebit.cli.launch import Terms, launch
     type=float,
     help="How far settings can be predicted beyond 1/2; at least the coins' bias if left out.",
 )
+@click.option(
+    "--readout",
+    is_flag=True,
+    help="Measure readout errors in the same job; show S without them beside the raw value.",
+)
 @paid()
 @common()
 def command(
@@ -56,6 +61,7 @@ def command(
     angles: str | None,
     swap: bool,
     tau: float | None,
+    readout: bool,
     yes: bool,
     no_wait: bool,
     max_seconds: float | None,
@@ -91,6 +97,7 @@ def command(
             "angles": parse_angles(angles),
             "swapped": swap,
             "tau": tau,
+            "readout": readout,
         },
     )
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from ebit.analysis import Score
 from ebit.analysis import score as score_trials
+from ebit.protocols.readout import corrected_of
 from ebit.protocols.resuming import play
 from ebit.protocols.run import Progress, Run, context_of
 from ebit.protocols.terms import Confirm
@@ -28,6 +30,7 @@ def bell(
     angles: Sequence[Sequence[float]] | None = None,
     swapped: bool = False,
     tau: float | None = None,
+    readout: bool = False,
     seed: int | None = None,
     progress: Progress | None = None,
     confirm: Confirm = None,
@@ -49,6 +52,8 @@ def bell(
         angles: ((a0, a1), (b0, b1)) in radians from Z in the XZ plane.
         swapped: exchange the two qubits.
         tau: how far settings can be predicted beyond 1/2; at least the coins' bias if left out.
+        readout: also measure the readout errors, by two more circuits of as many shots as an
+            average one, and show the corrected value beside the raw one (``score.corrected``).
         seed: makes a simulator's run repeatable.
         progress: called with (done, total).
         confirm: whether to send a paid run; asked of you if left out.
@@ -85,6 +90,7 @@ def bell(
         angles=angles,
         swapped=swapped,
         tau=tau,
+        readout=readout,
     )
     return found
 
@@ -96,16 +102,22 @@ def bell_program(
     angles: Sequence[Sequence[float]] | None = None,
     swapped: bool = False,
     tau: float | None = None,
+    readout: bool = False,
 ) -> tuple[Experiment, dict[str, Any]]:
     """Return what `bell` runs, and what a score of it needs to know later."""
-    from ebit.circuits import chsh
+    from ebit.circuits import chsh, with_readout
 
     experiment = chsh(state=state, settings=settings, angles=angles, swapped=swapped)
+    if readout:
+        experiment = with_readout(experiment)
     return experiment, {"kind": "bell", "tau": tau}
 
 
 def score_bell(run: Run, purpose: Mapping[str, Any]) -> Score:
     """Score a finished Bell test."""
-    game = cast("Experiment", run.experiment).game
+    experiment = cast("Experiment", run.experiment)
     # The circuits were built for the game's own signs, before any data.
-    return score_trials(run.trials, game, minus="game", tau=purpose.get("tau"), **context_of(run))
+    score = score_trials(
+        run.trials, experiment.game, minus="game", tau=purpose.get("tau"), **context_of(run)
+    )
+    return replace(score, corrected=corrected_of(experiment, run.outcome.shots))

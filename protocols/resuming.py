@@ -8,7 +8,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
 from ebit.games import ArgumentError
-from ebit.protocols.run import Progress, Run, run_experiment, run_of_job, start_experiment
+from ebit.protocols.run import (
+    Progress,
+    Run,
+    check_shots,
+    run_experiment,
+    run_of_job,
+    start_experiment,
+)
 from ebit.protocols.terms import Confirm
 
 if TYPE_CHECKING:
@@ -187,11 +194,16 @@ def program_of(
     **options: Any,
 ) -> tuple[Program, dict[str, Any], int, Sequence[int] | None]:
     """What a kind of run consists of: the circuits, its purpose, shots in all, and its qubits."""
+    shots = check_shots(shots)
     try:
         if kind == "bell":
             from ebit.protocols.bell_test import bell_program
 
-            return (*bell_program(**options), shots, qubits)
+            test, purpose = bell_program(**options)
+            # Circuits that play no round come on top: `shots` are rounds.
+            rounds = sum(readout is not None for readout in test.readouts)
+            more = len(test.readouts) - rounds
+            return test, purpose, shots + (shots // rounds) * more, qubits
         if kind == "fringe":
             from ebit.protocols.fringes import fringe_program
 

@@ -183,8 +183,7 @@ def _ready(
 ) -> tuple[Backend, Compiled]:
     from ebit.backends import complete_qubits, open_backend
 
-    if not _is_whole(shots) or shots < 1:
-        raise ArgumentError(f"shots must be a whole number of at least 1, but was {shots!r}")
+    check_shots(shots)
     if seed is not None and (not _is_whole(seed) or seed < 0):
         raise ArgumentError(f"seed must be a whole number of at least 0, but was {seed!r}")
     if progress is not None and not callable(progress):
@@ -238,6 +237,13 @@ def _run(
         "pseudo (simulator)" if simulated else "device",
         jobs,
     )
+
+
+def check_shots(shots: object) -> int:
+    """Return a number of shots, or say what it must be."""
+    if not _is_whole(shots) or shots < 1:  # type: ignore[operator]
+        raise ArgumentError(f"shots must be a whole number of at least 1, but was {shots!r}")
+    return int(shots)  # type: ignore[call-overload,no-any-return]
 
 
 def _is_whole(value: object) -> bool:
