@@ -127,6 +127,8 @@ def collect(
     if found.stage == "done":
         return found
     book, id = found.ledger, found.id
+    if found.stage == "cancelled" and not found.entry.facts["remote"]:
+        raise JobError(f"job {id[:8]} was cancelled: it gives no shots")
     where = open_backend(found.entry.summary.backend) if backend is None else backend
     handle = found.handle
     with _alone(book, id):

@@ -1,0 +1,22 @@
+"""What every test shares: a ledger of its own, and nobody's accounts."""
+
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def own_ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reads or writes the ledger of the person who runs it, or uses their accounts."""
+    monkeypatch.setenv("EBIT_HOME", str(tmp_path / "home-of-ebit"))
+    for name in (
+        "QISKIT_IBM_TOKEN",
+        "QISKIT_IBM_INSTANCE",
+        "QISKIT_IBM_CHANNEL",
+        "GOOGLE_CLOUD_PROJECT",
+        "GOOGLE_APPLICATION_CREDENTIALS",
+        "EBIT_IBM_URL",
+        "EBIT_GOOGLE_ENDPOINT",
+        "EBIT_PATIENCE",
+    ):
+        monkeypatch.delenv(name, raising=False)
