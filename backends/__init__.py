@@ -25,7 +25,7 @@ if TYPE_CHECKING:
         Listing,
         Outcome,
     )
-    from ebit.backends.names import list_backends, open_backend
+    from ebit.backends.names import fetch_provider_job, list_backends, open_backend
     from ebit.backends.noise import DeviceNoise, aer_noise_model
     from ebit.backends.runs import Stopped, begin, cancel_job, collect
 
@@ -55,6 +55,7 @@ __all__ = [
     "compile_for",
     "complete_qubits",
     "distributions",
+    "fetch_provider_job",
     "guard_circuits",
     "joint",
     "list_backends",
@@ -94,6 +95,7 @@ _HOME = {
     "compile_for": "compile",
     "complete_qubits": "choose",
     "distributions": "exact",
+    "fetch_provider_job": "names",
     "guard_circuits": "guard",
     "joint": "exact",
     "list_backends": "names",

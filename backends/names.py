@@ -73,6 +73,30 @@ def open_backend(backend: Any) -> Backend:
     raise ArgumentError(_unknown(backend))
 
 
+def fetch_provider_job(family: str, id: str, *, progress: object = None) -> Any:
+    """The results of a job at a provider, whoever sent it.
+
+    Args:
+        family: "ibm" or "google".
+        id: the provider's id.
+        progress: told of a wait if it has a method ``say``.
+
+    Returns:
+        An object with ``id``, ``backend``, ``created`` and ``result``, the client's own.
+
+    Raises:
+        ArgumentError: there is no such provider.
+        JobError: there is no such job, or it failed.
+    """
+    providers = [name for name in _FAMILIES if name != "cirq"]
+    if family not in providers:
+        raise ArgumentError(f"argument family must be {' or '.join(providers)}, but was {family!r}")
+    module, package, extra = _FAMILIES[family]
+    if find_spec(package) is None:
+        raise MissingExtraError(f"a job at {family}", extra)
+    return import_module(module).fetch_foreign(id, progress=progress)
+
+
 def list_backends() -> list[Listing]:
     """Every known backend, usable ones first."""
     runtime = find_spec("qiskit_ibm_runtime") is not None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from ebit.cli.common import check_folder, common
+from ebit.cli.common import check_folder, common, progress_bar
 from ebit.cli.launch import finish
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 @click.command(name="score")
 @click.argument("file", type=click.Path(path_type=Path), required=False)
+@click.option("--job", help="A finished job that any script sent: ibm:ID or google:ID.")
 @click.option("--game", default="chsh", show_default=True, help="The game that was played.")
 @click.option("--wins", type=int, help="Rounds won, when that is all that is known.")
 @click.option("--trials", type=int, help="Rounds played, with --wins.")
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
 def command(
     file: Path | None,
     *,
+    job: str | None,
     game: str,
     wins: int | None,
     trials: int | None,
@@ -75,10 +77,11 @@ def command(
     ebit score rounds.csv
     ebit score counts.csv --settings per-shot --minus 00
     ebit score --wins 196 --trials 245 --tau 1.08e-5
+    ebit score --job ibm:d0abc123
 
     Leaves with exit code 3 when it refuses a verdict (signalling, or a fault of the data).
     """
-    del quiet, debug
+    del debug
     from ebit.games import ArgumentError
 
     shared: dict[str, Any] = {
@@ -90,12 +93,21 @@ def command(
         "settings_source": settings_source,
         "separation": separation,
     }
-    if (file is None) == (wins is None):
-        raise ArgumentError("give either a FILE or --wins with --trials; see: ebit score --help")
+    if (file is not None) + (wins is not None) + (job is not None) != 1:
+        raise ArgumentError(
+            "give either a FILE, or --wins with --trials, or --job; see: ebit score --help"
+        )
     check_folder(out)
     from ebit.protocols import score, score_wins
 
-    if file is not None:
+    if job is not None:
+        from ebit.protocols.scoring import score_provider_job
+
+        with progress_bar(f"job {job}", quiet=quiet) as report:
+            found = score_provider_job(
+                job, progress=report, **_given(shared), bits=cast("BitOrder", bits)
+            )
+    elif file is not None:
         if trials is not None:
             raise ArgumentError("--trials goes with --wins; a FILE brings its own number of rounds")
         found = score(file, **shared, bits=cast("BitOrder", bits))
@@ -104,3 +116,7 @@ def command(
             raise ArgumentError("--wins needs --trials, the number of rounds played")
         found = score_wins(wins, trials, **shared)
     return finish(found, out, as_json=as_json)
+
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}

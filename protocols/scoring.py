@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ebit.analysis import Score
+from ebit.analysis import RunInfo, Score
 from ebit.analysis import score as score_trials
 from ebit.analysis import score_wins as score_won
 from ebit.games import ArgumentError, BitOrder, Chosen, Game, Source, Trials, as_trials, read_trials
 from ebit.games import game as game_by_name
 from ebit.games.foreign import by_question
 
-__all__ = ["score", "score_wins"]
+__all__ = ["score", "score_provider_job", "score_wins"]
 
 
 def score(
@@ -149,3 +150,52 @@ def score_wins(
         settings_source=settings_source or "unknown",
         separation=separation or "unknown",
     )
+
+
+def score_provider_job(
+    id: str,
+    game: Game | str = "chsh",
+    *,
+    progress: Any = None,
+    **how: Any,
+) -> Score:
+    """Score a finished job that any script sent to a provider, from its results there.
+
+    A job that is in the ledger is scored with all that the ledger knows of it. Any other must hold
+    one circuit (or one set of parameters) per question, in the order of the game's questions, with
+    one bit per party.
+
+    Args:
+        id: the provider's family and id, such as "ibm:d0abc123".
+        game: the game that was played, or its name.
+        progress: told of a wait if it has a method ``say``.
+        how: as in `score`.
+
+    Raises:
+        ArgumentError: the id names no known provider, or the results are no rounds of the game.
+        JobError: there is no such job, or it failed.
+        NetworkError: the provider cannot be reached.
+    """
+    from ebit.backends import fetch_provider_job, list_jobs
+
+    family, colon, bare = str(id).strip().partition(":")
+    if not (colon and bare):
+        raise ArgumentError(f"job must be a provider and an id, such as ibm:ID, but was {id!r}")
+    if any(bare in line.provider_ids or id in line.provider_ids for line in list_jobs()):
+        from ebit.protocols.resuming import resume
+
+        known: Score = resume(bare, progress=progress)
+        return known
+    found = fetch_provider_job(family, bare, progress=progress)
+    scored = score(found.result, game, **{"separation": "one chip", **how})
+    run = RunInfo(
+        backend=f"{family}:{found.backend}",
+        experiment="another script's job",
+        shots=scored.n,
+        method=f"job {found.id}, sent by another script; its circuits were not checked",
+        date=found.created,
+    )
+    unseen = (
+        "what its circuits prepared and measured, and on which qubits: another script sent them"
+    )
+    return replace(scored, run=run, randomness="device", not_given=(*scored.not_given, unseen))

@@ -43,7 +43,7 @@ def test_begun_listed_resumed(job: str, tmp_path: Path, capsys: pytest.CaptureFi
     shown = printed(["jobs", job[:8], "--check"], capsys)
     assert shown["state"] == "queued"
     assert shown["purpose"]["kind"] == "bell"
-    assert [event["what"] for event in shown["events"]][0] == "intent"
+    assert shown["events"][0]["what"] == "intent"
     score = printed(["resume", job[:8], "--out", str(tmp_path / "r")], capsys)
     direct = printed(["bell", "--backend", "aer:fez", "--shots", "20000", "--seed", "3"], capsys)
     assert score["S"] == direct["S"]
