@@ -143,7 +143,7 @@ class AerBackend:
         shots = simulate(
             compiled.circuits, self.noise, handle.shots, seed=seed, progress=progress, work=work
         )
-        return Outcome(
+        outcome = Outcome(
             shots=shots,
             method=method_words(work),
             seed=seed,
@@ -151,6 +151,7 @@ class AerBackend:
             not_given=NOT_GIVEN,
             metadata={"parts": _parts(work), "versions": _versions(work)},
         )
+        return self._runs.finish(handle, outcome)
 
     def _jobs(self, compiled: Compiled, shots: Sequence[int]) -> tuple[Job, ...]:
         return jobs(compiled.circuits, self.noise, shots)

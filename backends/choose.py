@@ -77,7 +77,11 @@ def choose_qubits(
 
 
 def predictable(experiment: Program) -> bool:
-    """Whether the game value under noise is cheap to compute exactly."""
+    """Whether there is a game value, and the one under noise is cheap to compute exactly."""
+    from ebit.circuits.program import Program
+
+    if type(experiment).value is Program.value:  # nothing is scored
+        return False
     bits = max(c.num_clbits for c in experiment.circuits)
     few = len(experiment.circuits) <= _MOST_CIRCUITS
     return experiment.num_qubits <= _WIDEST and bits <= _MOST_BITS and few

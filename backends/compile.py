@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ebit.backends.calibration import Calibration
+from ebit.backends.local import whole_numbers
 from ebit.games import ArgumentError
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def check_qubits(
     experiment: Program, calibration: Calibration, qubits: Sequence[int]
 ) -> tuple[int, ...]:
     """The physical qubits as integers, refused when the experiment cannot run on them."""
-    chosen = tuple(int(q) for q in qubits)
+    chosen = whole_numbers(qubits)
     if len(chosen) != experiment.num_qubits:
         raise ArgumentError(
             f"argument qubits must name {experiment.num_qubits} physical qubits, one for each of "

@@ -30,8 +30,12 @@ def wrap(thing: Any) -> Backend:
 
             return CirqBackend(thing)
     elif hasattr(thing, "run") and _is_qiskit(thing):
-        from ebit.backends.wrap_qiskit import QiskitBackend
+        from ebit.backends.wrap_qiskit import QiskitBackend, of_ibm
 
+        if of_ibm(thing) and hasattr(thing, "target"):
+            from ebit.backends.ibm import IbmBackend
+
+            return IbmBackend(thing)
         return QiskitBackend(thing)
     raise ArgumentError(
         "argument backend must be a name, a Qiskit BackendV2 or SamplerV2, or a cirq.Sampler, "

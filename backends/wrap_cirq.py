@@ -23,13 +23,14 @@ from ebit.backends.model import (
     Outcome,
     Progress,
 )
+from ebit.backends.patience import one_line
 from ebit.backends.wrap_qiskit import stream_seed
-from ebit.games import ArgumentError, GuardError, Shots
+from ebit.games import ArgumentError, GuardError, JobError, Shots
 
 if TYPE_CHECKING:
     from ebit.circuits.program import Program
 
-_CHECKED = 10  # qubits, measurements included, up to which translations are compared
+_CHECKED = 10  # qubits, measurements and resets included, up to which translations are compared
 _SLICE = 100_000  # shots between two reports of progress
 _SLOW_SLICE = 1_000  # the same where every shot is simulated on its own
 
@@ -117,6 +118,8 @@ class CirqBackend:
         from importlib.metadata import version
 
         compiled = self._runs.compiled(handle)
+        if (kept := self._runs.kept(handle, progress)) is not None:
+            return kept
         total, done = sum(handle.shots), 0
         bits: list[npt.NDArray[np.uint8]] = []
         for i, (circuit, shots) in enumerate(zip(compiled.circuits, handle.shots, strict=True)):
@@ -129,7 +132,7 @@ class CirqBackend:
             run, step = self._runnable(circuit)
             for start in range(0, shots, step):
                 count = min(step, shots - start)
-                slices.append(bits_of_result(sampler.run(run, repetitions=count), width))
+                slices.append(bits_of_result(_sample(sampler, run, count), width))
                 done += count
                 if progress is not None:
                     progress(done, total)
@@ -139,7 +142,7 @@ class CirqBackend:
             if handle.seed is not None
             else "random numbers: drawn by the object itself, seed unknown"
         )
-        return Outcome(
+        outcome = Outcome(
             shots=Shots.from_bits(bits),
             method=f"{type(self.sampler).__name__}.run"
             + (", measurements deferred to the end (exact without noise)" if self.own else ""),
@@ -148,6 +151,7 @@ class CirqBackend:
             not_given=NOT_GIVEN if self._local else (),
             metadata={"versions": {"cirq-core": version("cirq-core")}},
         )
+        return self._runs.finish(handle, outcome)
 
     def _runnable(self, circuit: Any) -> tuple[Any, int]:
         """Return the circuit to run, and how many shots to take between reports of progress.
@@ -164,6 +168,24 @@ class CirqBackend:
         return circuit, _SLOW_SLICE
 
 
+def _sample(sampler: Any, circuit: Any, shots: int) -> Any:
+    """A result of a sampler, refused unless every key has every shot."""
+    name = type(sampler).__name__
+    try:
+        result = sampler.run(circuit, repetitions=shots)
+    except Exception as error:  # an object that somebody else made may raise anything
+        raise JobError(f"{name} failed: {one_line(error)}") from error
+    found = getattr(result, "records", None) or {}
+    for key in sorted(circuit.all_measurement_key_names()):
+        count = len(found.get(key, ()))
+        if count != shots:
+            raise JobError(
+                f"{name} must return {shots} shots of the key {key!r}, but returned {count}: "
+                "run it again"
+            )
+    return result
+
+
 def bits_of_result(result: Any, width: int) -> npt.NDArray[np.uint8]:
     """Bits (shots, width) of a `cirq.Result` with the keys c0, c1, ...; a missing key stays 0."""
     shots = len(next(iter(result.records.values())))
@@ -178,7 +200,7 @@ def _guard(experiment: Program, circuits: Sequence[Any]) -> GuardReport:
     """Compare the outcome distributions of translated circuits with the source's."""
     worst = 0.0
     for source, made in zip(experiment.circuits, circuits, strict=True):
-        measured = source.num_qubits + source.num_clbits
+        measured = source.num_qubits + source.num_clbits + source.count_ops().get("reset", 0)
         if measured > _CHECKED:
             return GuardReport(
                 "unchecked", worst, "translated by a closed gate map; too wide to compare outcomes"
@@ -200,13 +222,18 @@ def _distribution(circuit: Any, width: int) -> npt.NDArray[np.float64]:
 
     deferred = cirq.defer_measurements(circuit)
     gates, keyed = [], {}
+    # A qubit that is reset is from then on another one, which nothing has touched yet.
+    now: dict[Any, Any] = {}
     for operation in deferred.all_operations():
+        moved = operation.transform_qubits(lambda q: now.get(q, q))
         if cirq.is_measurement(operation):
-            (qubit,) = operation.qubits
+            (qubit,) = moved.qubits
             keyed[int(cirq.measurement_key_name(operation).removeprefix("c"))] = qubit
+        elif isinstance(operation.gate, cirq.ResetChannel):
+            now[operation.qubits[0]] = cirq.NamedQubit(f"reset {len(now)} {moved.qubits[0]}")
         else:
-            gates.append(operation)
-    order = sorted({*deferred.all_qubits()})
+            gates.append(moved)
+    order = sorted({*keyed.values(), *(q for gate in gates for q in gate.qubits)})
     state = cirq.Circuit(gates).final_state_vector(
         qubit_order=order, dtype=np.complex128, ignore_terminal_measurements=False
     )

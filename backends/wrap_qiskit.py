@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
+from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
 
 from ebit.backends.choose import choose_qubits
 from ebit.backends.compile import check_qubits, compile_for
@@ -27,9 +29,10 @@ from ebit.backends.model import (
     Progress,
 )
 from ebit.backends.noise import DeviceNoise
+from ebit.backends.patience import one_line
 from ebit.backends.simulate import bits_of_memory
 from ebit.backends.target import from_target
-from ebit.games import ArgumentError, EbitError, Shots
+from ebit.games import ArgumentError, JobError, Shots
 
 if TYPE_CHECKING:
     from ebit.circuits.program import Program
@@ -182,6 +185,8 @@ class QiskitBackend:
     def fetch(self, handle: Handle, *, progress: Progress | None = None) -> Outcome:
         """Run the circuits one after another and collect their ordered bits."""
         compiled = self._runs.compiled(handle)
+        if (kept := self._runs.kept(handle, progress)) is not None:
+            return kept
         total, done = sum(handle.shots), 0
         packed = []
         for i, (circuit, shots) in enumerate(zip(compiled.circuits, handle.shots, strict=True)):
@@ -197,7 +202,7 @@ class QiskitBackend:
             if handle.seed is not None
             else "random numbers: drawn by the object itself, seed unknown"
         )
-        return Outcome(
+        outcome = Outcome(
             shots=Shots(tuple(packed), tuple(c.num_clbits for c in compiled.circuits)),
             method=f"{type(self.inner).__name__}.run",
             seed=handle.seed,
@@ -205,6 +210,7 @@ class QiskitBackend:
             not_given=NOT_GIVEN if self.local else (),
             metadata={"versions": {"qiskit": version("qiskit")}},
         )
+        return self._runs.finish(handle, outcome)
 
 
 def stream_seed(seed: int, index: int) -> int:
@@ -214,31 +220,53 @@ def stream_seed(seed: int, index: int) -> int:
 
 
 def _run_backend(backend: Any, circuit: Any, shots: int, seed: int | None) -> npt.NDArray[np.uint8]:
+    name = type(backend).__name__
     options = {} if seed is None else {"seed_simulator": seed}
-    result = backend.run([circuit], shots=shots, memory=True, **options).result()
+    with _faults(name, circuit):
+        result = backend.run([circuit], shots=shots, memory=True, **options).result()
     if not result.success:
-        raise EbitError(f"{type(backend).__name__} failed: {result.status}")
-    memory = getattr(result.results[0].data, "memory", None)
-    if memory is None or len(memory) != shots:
-        raise EbitError(f"{type(backend).__name__} must return its shots in order, but did not")
+        raise JobError(f"{name} failed: {' '.join(str(result.status).split())}")
+    memory = getattr(result.results[0].data, "memory", ()) if result.results else ()
+    if len(memory) != shots:
+        raise JobError(f"{name} must return its {shots} shots in order, but returned {len(memory)}")
     bits = bits_of_memory(memory, circuit.num_clbits)
     return np.packbits(bits, axis=1, bitorder="little")
 
 
 def _run_sampler(sampler: Any, circuit: Any, shots: int, seed: int | None) -> npt.NDArray[np.uint8]:
-    from qiskit.exceptions import QiskitError
-
+    name = type(sampler).__name__
     seeded = sampler if seed is None else _with_seed(sampler, seed)
-    try:
-        data = seeded.run([circuit], shots=shots).result()[0].data
-    except QiskitError as error:
-        raise EbitError(
-            f"{type(sampler).__name__} cannot run {circuit.name!r}: {' '.join(str(error).split())}"
-        ) from error
-    (register,) = circuit.cregs
+    with _faults(name, circuit):
+        results = list(seeded.run([_one_register(circuit)], shots=shots).result())
+    array = np.asarray(results[0].data["c"].array if results else (), dtype=np.uint8)
+    if len(array) != shots:
+        raise JobError(f"{name} must return {shots} shots, but returned {len(array)}")
     # A BitArray has the highest bits in its first byte; within a byte the lowest bit is lowest.
-    array = np.asarray(data[register.name].array, dtype=np.uint8)
     return np.ascontiguousarray(array.reshape(shots, -1)[:, ::-1])
+
+
+@contextmanager
+def _faults(name: str, circuit: Any) -> Iterator[None]:
+    """Whatever an object that somebody else made may raise, as one line."""
+    try:
+        yield
+    except Exception as error:
+        raise JobError(f"{name} cannot run {circuit.name!r}: {one_line(error)}") from error
+
+
+def _one_register(circuit: Any) -> Any:
+    """The circuit with its bits in one register `c`: a sampler returns register by register."""
+    if [register.name for register in circuit.cregs] == ["c"]:
+        return circuit
+    plain = QuantumCircuit(
+        QuantumRegister(circuit.num_qubits, "q"),
+        ClassicalRegister(circuit.num_clbits, "c"),
+        name=circuit.name,
+    )
+    plain.compose(
+        circuit, qubits=range(circuit.num_qubits), clbits=range(circuit.num_clbits), inplace=True
+    )
+    return plain
 
 
 def _with_seed(sampler: Any, seed: int) -> Any:
@@ -274,15 +302,21 @@ def _device_of(inner: Any) -> Any:
 
 
 def _is_local(inner: Any, device: Any) -> bool:
-    """Whether everything happens in this process; a processor of IBM is refused."""
-    fake = any(base.__module__.startswith(_LOCAL[-1]) for base in type(device).__mro__)
-    if type(inner).__module__.startswith("qiskit_ibm_runtime") and not fake:
+    """Whether everything happens in this process."""
+    if of_ibm(inner):
         raise ArgumentError(
-            f"argument backend cannot be a {type(inner).__name__} of qiskit-ibm-runtime: IBM's "
-            "processors are not in this version; aer:DEVICE simulates them"
+            f"argument backend cannot be a {type(inner).__name__} of qiskit-ibm-runtime: give its "
+            "backend instead, or a name such as ibm:ibm_fez"
         )
     thing = device if device is not None else inner
     return any(
         base.__module__.startswith(_LOCAL) and base.__module__ != "qiskit.providers.backend"
         for base in type(thing).__mro__
     )
+
+
+def of_ibm(inner: Any) -> bool:
+    """Whether an object of qiskit-ibm-runtime stands for a processor, not for a fake one."""
+    device = _device_of(inner)
+    fake = any(base.__module__.startswith(_LOCAL[-1]) for base in type(device).__mro__)
+    return type(inner).__module__.startswith("qiskit_ibm_runtime") and not fake

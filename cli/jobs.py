@@ -105,7 +105,7 @@ def _state(id: str) -> str:
     except EbitError as error:
         return f"unknown ({error})"
     ahead = "" if state.position is None else f", {state.position} ahead"
-    return f"{state.phase}{ahead}"
+    return "ready to resume" if state.phase == "done" else f"{state.phase}{ahead}"
 
 
 def _one(id: str, *, check: bool, as_json: bool) -> int:

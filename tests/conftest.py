@@ -9,6 +9,7 @@ import pytest
 def own_ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test reads or writes the ledger of the person who runs it, or uses their accounts."""
     monkeypatch.setenv("EBIT_HOME", str(tmp_path / "home-of-ebit"))
+    monkeypatch.setattr("ebit.backends.ibm_client.ACCOUNTS", tmp_path / "no-accounts.json")
     for name in (
         "QISKIT_IBM_TOKEN",
         "QISKIT_IBM_INSTANCE",

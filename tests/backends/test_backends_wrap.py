@@ -212,7 +212,7 @@ def test_real_processors_are_refused_in_one_line():
     from ebit.backends.wrap_qiskit import QiskitBackend
 
     real = IBMBackend.__new__(IBMBackend)
-    with pytest.raises(ArgumentError, match="not in this version"):
+    with pytest.raises(ArgumentError, match="ibm:ibm_fez"):
         QiskitBackend(real)
 
 

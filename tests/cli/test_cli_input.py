@@ -84,7 +84,7 @@ def test_parquet_cut_short(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
         (["bell", "--shots", "3", "--settings", "per-circuit"], "at least 4"),
         (["bell", "--backend", "aer:fezz"], "aer:fez"),
         (["bell", "--backend", "aqua"], "aqua"),
-        (["bell", "--backend", "ibm:ibm_fez"], "not in this version"),
+        (["bell", "--backend", "ibm:ibm_fez"], "no account of IBM is known here"),
         (["bell", "--backend", "aer:fez", "--pair", "0,99"], "coupled"),
         (["bell", "--backend", "aer:fez", "--pair", "0,0"], "different"),
         (["bell", "--backend", "aer:fez", "--pair", "0,9999"], "9999"),
