@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -168,12 +168,15 @@ def list_jobs(*, ledger: Ledger | None = None) -> tuple[Summary, ...]:
 
 
 def check_clock(jobs: Sequence[Summary], now: str | None = None) -> str | None:
-    """A line to show when the newest run was written later than it is now, None otherwise."""
-    newest = max((job.updated for job in jobs), default="")
-    now = datetime.now(UTC).isoformat(timespec="milliseconds") if now is None else now
-    if newest <= now:
+    """A line to show when the newest run was written later than it is now, None otherwise.
+
+    A minute is let pass: clocks are set right by fractions of a second all the time.
+    """
+    newest = max((max(job.created, job.updated) for job in jobs), default="")
+    here = datetime.now(UTC) if now is None else datetime.fromisoformat(now)
+    if newest <= (here + timedelta(minutes=1)).isoformat(timespec="milliseconds"):
         return None
     return (
-        f"the clock of this machine ({now[:19]}) is behind the ledger's last entry "
+        f"the clock of this machine ({here.isoformat()[:19]}) is behind the ledger's last entry "
         f"({newest[:19]}): it went back, and dates may be wrong; the order of jobs is not"
     )

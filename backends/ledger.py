@@ -8,12 +8,11 @@ returns: a process killed at any moment leaves the step before or the step after
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import time
 import zlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -23,65 +22,23 @@ import numpy as np
 from ebit.backends.claims import free, me
 from ebit.backends.home import home
 from ebit.backends.ledger_file import LedgerError, LedgerFile
+from ebit.backends.ledger_rows import (
+    LINE,
+    Entry,
+    Stage,
+    Summary,
+    entry_of,
+    fingerprint,
+    line_of,
+    strict,
+    written,
+)
 from ebit.backends.model import Handle
 from ebit.games import ArgumentError, Shots
 
 __all__ = ["Entry", "Ledger", "LedgerError", "Stage", "Summary"]
 
-Stage = Literal["intent", "submitted", "done", "failed", "cancelled"]
 _LEASE = 900.0  # seconds after which a claim from another machine counts as abandoned
-
-
-@dataclass(frozen=True)
-class Summary:
-    """A line of the ledger.
-
-    Attributes:
-        id: our own id of the run.
-        stage: how far it has come.
-        backend: name of the backend.
-        name: what was run.
-        program_id: content hash of what was run.
-        provider_ids: the provider's ids.
-        shots: shots asked for, over all circuits.
-        created, updated: ISO 8601, UTC.
-        reason: why it failed.
-    """
-
-    id: str
-    stage: Stage
-    backend: str
-    name: str
-    program_id: str
-    provider_ids: tuple[str, ...]
-    shots: int
-    created: str
-    updated: str
-    reason: str
-
-
-@dataclass(frozen=True, eq=False)
-class Entry:
-    """Everything the ledger holds of a run, as it was written.
-
-    Attributes:
-        summary: its line.
-        program, compiled: as `ebit.circuits.record` wrote them.
-        calibration: plain data of the calibration, None without one.
-        facts: layout, guard, versions, seed, purpose: plain data.
-        handle: the backend's handle, None before anything was sent.
-        outcome: method, assumptions and metadata of what came back; None before.
-        events: what happened to it, (time, text).
-    """
-
-    summary: Summary
-    program: bytes
-    compiled: bytes
-    calibration: Mapping[str, Any] | None
-    facts: Mapping[str, Any]
-    handle: Handle | None
-    outcome: Mapping[str, Any] | None
-    events: tuple[tuple[str, str], ...]
 
 
 class Ledger:
@@ -93,7 +50,8 @@ class Ledger:
     """
 
     def __init__(self, path: str | Path | None = None) -> None:
-        self.path = home() / "ledger.sqlite" if path is None else Path(path)
+        # Absolute, so that a program that changes its folder keeps its ledger.
+        self.path = (home() / "ledger.sqlite" if path is None else Path(path)).absolute()
         self._file = LedgerFile(self.path)
 
     def intend(
@@ -107,34 +65,63 @@ class Ledger:
         compiled: bytes,
         calibration: Mapping[str, Any] | None,
         facts: Mapping[str, Any],
-    ) -> None:
-        """Write down what is about to be sent, and claim it for this process."""
-        packed = None if calibration is None else zlib.compress(_json(calibration).encode(), 1)
+    ) -> Entry:
+        """Write down what is about to be sent, and claim it for this process.
+
+        Raises:
+            ArgumentError: the facts are not plain data.
+        """
+        plain = None if calibration is None else strict(calibration).encode()
+        try:
+            packed = strict(facts)
+        except (TypeError, ValueError) as error:
+            raise ArgumentError(
+                f"argument purpose must be plain data (text, numbers, lists), but was not: {error}"
+            ) from None
+        contents = [program, compiled, None if plain is None else zlib.compress(plain, 1)]
+        sums = [None if data is None else fingerprint(data) for data in contents]
         now = _now()
         with self._file.write() as db:
+            db.executemany(
+                "INSERT OR IGNORE INTO content VALUES (?, ?)",
+                [pair for pair in zip(sums, contents, strict=True) if pair[0] is not None],
+            )
             db.execute(
                 "INSERT INTO runs (id, stage, backend, name, program_id, program, compiled, "
                 "calibration, facts, created, updated) VALUES (?, 'intent', ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (id, backend, name, program_id, program, compiled, packed, _json(facts), now, now),
+                (id, backend, name, program_id, *sums, packed, now, now),
             )
             db.execute("INSERT INTO claims VALUES (?, ?, ?)", (id, me(), time.time() + _LEASE))
             _event(db, id, now, "intent")
+        row = (id, "intent", backend, name, program_id, packed, None, now, now, "", None, False)
+        return entry_of(row, contents, [(now, "intent")])
 
-    def submitted(self, id: str, handle: Handle) -> None:
-        """Write down what the provider has of a run so far; repeated as each of its ids comes."""
+    def submitted(self, id: str, handle: Handle, *, whole: bool = False) -> None:
+        """Write down what the provider has of a run so far; repeated as each of its ids comes.
+
+        Args:
+            id: of the run.
+            handle: the backend's handle, as far as it is known.
+            whole: whether that is all of it, so that nothing is left to send; the claim is then
+                given back.
+        """
         now = _now()
         with self._file.write() as db:
             changed = db.execute(
-                "UPDATE runs SET handle = ?, updated = ?, stage = CASE stage WHEN 'done' THEN 'done' "
-                "ELSE 'submitted' END WHERE id = ?",
-                (_json(handle.to_dict()), now, id),
+                "UPDATE runs SET handle = ?, updated = ?, whole = max(whole, ?), "
+                "stage = CASE stage WHEN 'done' THEN 'done' ELSE 'submitted' END WHERE id = ?",
+                (written(handle.to_dict()), now, whole, id),
             ).rowcount
             _known(changed, id)
-            db.execute(
-                "UPDATE claims SET until = ? WHERE run = ? AND owner = ?",
-                (time.time() + _LEASE, id, me()),
-            )
-            _event(db, id, now, f"submitted {' '.join(handle.provider_ids)}".strip())
+            if whole:
+                db.execute("DELETE FROM claims WHERE run = ? AND owner = ?", (id, me()))
+            else:
+                db.execute(
+                    "UPDATE claims SET until = ? WHERE run = ? AND owner = ?",
+                    (time.time() + _LEASE, id, me()),
+                )
+            what = "all sent" if whole else "submitted"
+            _event(db, id, now, f"{what} {' '.join(handle.provider_ids)}".strip())
 
     def done(self, id: str, shots: Shots, outcome: Mapping[str, Any]) -> None:
         """Write down the shots of a run, all of them at once."""
@@ -146,7 +133,7 @@ class Ledger:
         with self._file.write() as db:
             changed = db.execute(
                 "UPDATE runs SET stage = 'done', outcome = ?, reason = '', updated = ? WHERE id = ?",
-                (_json(outcome), now, id),
+                (written(outcome), now, id),
             ).rowcount
             _known(changed, id)
             db.execute("DELETE FROM shots WHERE run = ?", (id,))
@@ -154,13 +141,26 @@ class Ledger:
             db.execute("DELETE FROM claims WHERE run = ?", (id,))
             _event(db, id, now, f"done, {shots.n} shots")
 
+    def ending(self, id: str, reason: str) -> None:
+        """Write down that a run is about to be cancelled: nothing more of it is sent."""
+        now = _now()
+        with self._file.write() as db:
+            _known(
+                db.execute(
+                    "UPDATE runs SET reason = ?, updated = ? WHERE id = ?", (reason, now, id)
+                ).rowcount,
+                id,
+            )
+            _event(db, id, now, reason)
+
     def ended(self, id: str, stage: Literal["failed", "cancelled"], reason: str) -> None:
         """Write down that a run will give no shots, and why. Shots that are there stay."""
         now = _now()
         with self._file.write() as db:
             changed = db.execute(
-                "UPDATE runs SET stage = ?, reason = ?, updated = ? WHERE id = ? AND stage != 'done'",
-                (stage, reason, now, id),
+                "UPDATE runs SET stage = ?, reason = ?, updated = ? "
+                "WHERE id = ? AND stage NOT IN ('done', ?)",
+                (stage, reason, now, id, stage),
             ).rowcount
             db.execute("DELETE FROM claims WHERE run = ?", (id,))
             if changed:
@@ -193,11 +193,11 @@ class Ledger:
 
     def runs(self) -> tuple[Summary, ...]:
         """Every run, newest first (in the order they were begun, whatever the clock said)."""
-        if not self.path.exists():
+        if not self._file.there():
             return ()
         with self._file.read() as db:
-            rows = db.execute(f"SELECT {_LINE} FROM runs ORDER BY seq DESC").fetchall()
-        return tuple(_summary(row) for row in rows)
+            rows = db.execute(f"SELECT {LINE} FROM runs ORDER BY seq DESC").fetchall()
+            return tuple(line_of(row) for row in rows)
 
     def resolve(self, id: str) -> str:
         """The full id of a run.
@@ -210,9 +210,19 @@ class Ledger:
             ArgumentError: no run is meant, or more than one.
         """
         wanted = str(id).strip()
-        runs = self.runs()
-        exact = [r.id for r in runs if r.id == wanted]
         bare = wanted.partition(":")[2] or wanted
+        runs: list[Summary] = []
+        count = 0
+        if self._file.there():
+            with self._file.read() as db:
+                rows = db.execute(
+                    f"SELECT {LINE} FROM runs WHERE substr(id, 1, length(?1)) = ?1 "
+                    "OR instr(handle, ?1) OR instr(handle, ?2) ORDER BY seq DESC",
+                    (wanted, bare),
+                ).fetchall()
+                count = db.execute("SELECT count(*) FROM runs").fetchone()[0]
+                runs = [line_of(row) for row in rows]
+        exact = [r.id for r in runs if r.id == wanted]
         theirs = [r.id for r in runs if {wanted, bare} & set(r.provider_ids)]
         begun = [r.id for r in runs if len(wanted) >= 4 and r.id.startswith(wanted)]
         found = exact or theirs or begun
@@ -225,7 +235,7 @@ class Ledger:
             )
         raise ArgumentError(
             f"argument id must be of a run in the ledger, but {wanted!r} is not there "
-            f"({self.path}, {len(runs)} runs); `ebit jobs` lists them"
+            f"({self.path}, {count} runs); `ebit jobs` lists them"
         )
 
     def entry(self, id: str) -> Entry:
@@ -233,69 +243,59 @@ class Ledger:
 
         Raises:
             ArgumentError: it is not in the ledger.
+            LedgerError: it is damaged.
         """
         with self._file.read() as db:
             row = db.execute(
-                f"SELECT {_LINE}, program, compiled, calibration, outcome FROM runs WHERE id = ?",
+                f"SELECT {LINE}, outcome, whole, program, compiled, calibration "
+                "FROM runs WHERE id = ?",
                 (id,),
             ).fetchone()
+            if row is None:
+                raise ArgumentError(f"argument id must be of a run in the ledger, but was {id!r}")
             events = db.execute(
                 "SELECT at, what FROM events WHERE run = ? ORDER BY seq", (id,)
             ).fetchall()
-        if row is None:
-            raise ArgumentError(f"argument id must be of a run in the ledger, but was {id!r}")
-        program, compiled, calibration, outcome = row[10:]
-        try:
-            handle = None if row[6] is None else Handle.from_dict(json.loads(row[6]))
-            return Entry(
-                summary=_summary(row),
-                program=program,
-                compiled=compiled,
-                calibration=None
-                if calibration is None
-                else json.loads(zlib.decompress(calibration)),
-                facts=json.loads(row[5]),
-                handle=handle,
-                outcome=None if outcome is None else json.loads(outcome),
-                events=tuple((str(at), str(what)) for at, what in events),
-            )
-        except (ValueError, KeyError, TypeError, zlib.error) as error:
-            raise LedgerError(f"run {id} of {self.path} cannot be read: {error}") from None
+            with self._readable(id):
+                return entry_of(row, [_content(db, total) for total in row[12:]], events)
 
     def shots(self, id: str) -> Shots | None:
-        """The shots of a run that is done, None of any other."""
+        """The shots of a run that is done, None of any other.
+
+        Raises:
+            LedgerError: they are damaged.
+        """
         with self._file.read() as db:
             rows = db.execute(
                 "SELECT width, count, packed FROM shots WHERE run = ? ORDER BY circuit", (id,)
             ).fetchall()
         if not rows:
             return None
-        arrays = []
-        for width, count, packed in rows:
-            data = np.frombuffer(zlib.decompress(packed), dtype=np.uint8)
-            arrays.append(data.reshape(count, (width + 7) // 8).copy())
-        return Shots(tuple(arrays), tuple(int(row[0]) for row in rows))
+        with self._readable(id):
+            arrays = []
+            for width, count, packed in rows:
+                data = np.frombuffer(bytearray(zlib.decompress(packed)), dtype=np.uint8)
+                arrays.append(data.reshape(count, (width + 7) // 8))
+            return Shots(tuple(arrays), tuple(int(row[0]) for row in rows))
+
+    @contextmanager
+    def _readable(self, id: str) -> Iterator[None]:
+        try:
+            yield
+        except (ValueError, KeyError, TypeError, zlib.error) as error:
+            raise LedgerError(
+                f"run {id[:8]} of {self.path} is damaged: {error}; if it was sent, its provider "
+                "still has it"
+            ) from None
 
 
-# seq is left out: nothing outside needs it.
-_LINE = "id, stage, backend, name, program_id, facts, handle, created, updated, reason"
-
-
-def _summary(row: Sequence[Any]) -> Summary:
-    facts = json.loads(row[5])
-    handle = {} if row[6] is None else json.loads(row[6])
-    return Summary(
-        id=row[0],
-        stage=row[1],
-        backend=row[2],
-        name=row[3],
-        program_id=row[4],
-        provider_ids=tuple(handle.get("provider_ids", ())),
-        shots=int(facts.get("shots", 0)),
-        created=row[7],
-        updated=row[8],
-        reason=row[9],
-    )
+def _content(db: sqlite3.Connection, total: str | None) -> bytes | None:
+    if total is None:
+        return None
+    row = db.execute("SELECT data FROM content WHERE sum = ?", (total,)).fetchone()
+    if row is None or fingerprint(row[0]) != total:
+        raise ValueError("its circuits or its calibration are not what was written")
+    return bytes(row[0])
 
 
 def _known(changed: int, id: str) -> None:
@@ -304,11 +304,8 @@ def _known(changed: int, id: str) -> None:
 
 
 def _event(db: sqlite3.Connection, id: str, at: str, what: str) -> None:
-    db.execute("INSERT INTO events (run, at, what) VALUES (?, ?, ?)", (id, at, what))
-
-
-def _json(data: Mapping[str, Any]) -> str:
-    return json.dumps(data, separators=(",", ":"), allow_nan=False)
+    text = what.encode("utf-8", "replace").decode()  # a provider's words may hold anything
+    db.execute("INSERT INTO events (run, at, what) VALUES (?, ?, ?)", (id, at, text))
 
 
 def _now() -> str:

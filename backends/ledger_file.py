@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from ebit.backends.home import on_network
@@ -14,7 +16,27 @@ from ebit.games import EbitError
 
 __all__ = ["LedgerError", "LedgerFile"]
 
+# SQLite's words for a file that is read-only, a failing disk, a full one, one that cannot be made.
+_UNWRITABLE = {8, 10, 13, 14}
 _BUSY = 60.0  # seconds to wait for another process's transaction, each a few milliseconds long
+
+# One transaction at a time in this process. SQLite's locks belong to the process, and two things
+# would take them away from a thread that holds them: another thread that closes the plain file,
+# and a fork in the middle, which leaves the child with locks that are not its own.
+_gate = threading.RLock()
+
+
+def _fresh_gate() -> None:
+    global _gate
+    _gate = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=lambda: _gate.acquire(),
+        after_in_parent=lambda: _gate.release(),
+        after_in_child=_fresh_gate,
+    )
 
 
 class LedgerError(EbitError):
@@ -37,61 +59,96 @@ class LedgerFile:
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
         """One transaction: on disk when the block ends, undone when it fails."""
-        with self._open() as db, self._told():
+        with _gate, self._told(), closing(self._current()) as db:
             db.execute("BEGIN IMMEDIATE")
             try:
                 yield db
                 db.execute("COMMIT")
             except BaseException:
                 if db.in_transaction:
-                    db.execute("ROLLBACK")
+                    with suppress(sqlite3.Error):  # closing undoes it as well
+                        db.execute("ROLLBACK")
                 raise
 
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
-        """A connection to read from."""
-        with self._open() as db, self._told():
+        """A connection to read from; everything is as it was at one moment."""
+        with _gate, self._told(), closing(self._readable()) as db:
+            db.execute("BEGIN")
             yield db
 
-    @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
+    def there(self) -> bool:
+        """Whether there is a file; looking makes none.
+
+        Raises:
+            LedgerError: its folder is no folder, or cannot be looked into.
+        """
         with self._told():
-            self._make()
-            db = sqlite3.connect(self.path, timeout=_BUSY, isolation_level=None)
+            if self.path.exists():
+                return True
+            if self.path.parent.exists() and not self.path.parent.is_dir():
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+            return False
+
+    def _current(self) -> sqlite3.Connection:
+        """A connection to a ledger of the current version."""
+        self._make()
+        db = sqlite3.connect(self.path, timeout=_BUSY, isolation_level=None)
         try:
-            with self._told():
-                db.execute("PRAGMA synchronous = FULL")
-                db.execute("PRAGMA foreign_keys = ON")
-                if not self._checked:
-                    self._check(db)
-                    self._checked = True
-            yield db
-        finally:
+            db.execute("PRAGMA synchronous = FULL")
+            if not self._checked or _number(db, "user_version") != VERSION:
+                self._check(db)
+                self._checked = True
+            db.execute("PRAGMA foreign_keys = ON")
+        except BaseException:
             db.close()
+            raise
+        return db
+
+    def _readable(self) -> sqlite3.Connection:
+        """A connection to read from, even where nothing can be written."""
+        try:
+            return self._current()
+        except (sqlite3.OperationalError, OSError) as error:
+            # Reading a ledger with a write-ahead log makes a file beside it, for which a full disk
+            # or a folder that is not ours has no room. As long as nothing waits in the log, the
+            # ledger's own file says it all.
+            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CANTOPEN) & 255
+            if code not in _UNWRITABLE or self._log() or not self.path.is_file():
+                raise
+            place = f"{self.path.absolute().as_uri()}?mode=ro&immutable=1"
+            db = sqlite3.connect(place, uri=True, isolation_level=None)
+            if _number(db, "application_id") == APPLICATION and (
+                _number(db, "user_version") == VERSION
+            ):
+                return db
+            db.close()
+            raise
+
+    def _log(self) -> int:
+        """Bytes in the write-ahead log."""
+        try:
+            return self.path.with_name(self.path.name + "-wal").stat().st_size
+        except FileNotFoundError:
+            return 0
 
     def _make(self) -> None:
         """Make the folder and an empty file that only its owner reads."""
         if self.path.exists():
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+        with suppress(FileExistsError):
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
     def _check(self, db: sqlite3.Connection) -> None:
-        application, version = (
-            db.execute(f"PRAGMA {name}").fetchone()[0]
-            for name in ("application_id", "user_version")
-        )
+        application, version = _number(db, "application_id"), _number(db, "user_version")
         tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
         if application != APPLICATION and (tables or version):
             raise LedgerError(
                 f"{self.path} must be a ledger of ebit, but is some other program's database: "
                 "move it away, or set EBIT_HOME to another folder"
             )
-        if version > VERSION:
-            raise LedgerError(
-                f"{self.path} was written by a newer ebit (ledger version {version}, this one "
-                f"knows {VERSION}): update ebit, or set EBIT_HOME to another folder"
-            )
+        self._refuse_newer(version)
         # The kind of journal stands in the file: it is changed only where that is needed.
         wanted = "delete" if on_network(self.path.parent) else "wal"
         if db.execute("PRAGMA journal_mode").fetchone()[0] != wanted:
@@ -100,13 +157,22 @@ class LedgerFile:
             db.execute("BEGIN IMMEDIATE")
             try:
                 # Another process may have done it while this one waited.
-                version = db.execute("PRAGMA user_version").fetchone()[0]
+                version = _number(db, "user_version")
+                self._refuse_newer(version)
                 bring_up_to_date(db, version)
                 db.execute("COMMIT")
             except BaseException:
                 if db.in_transaction:
-                    db.execute("ROLLBACK")
+                    with suppress(sqlite3.Error):
+                        db.execute("ROLLBACK")
                 raise
+
+    def _refuse_newer(self, version: int) -> None:
+        if version > VERSION:
+            raise LedgerError(
+                f"{self.path} was written by a newer ebit (ledger version {version}, this one "
+                f"knows {VERSION}): update ebit, or set EBIT_HOME to another folder"
+            )
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -117,6 +183,10 @@ class LedgerFile:
             raise LedgerError(f"the ledger {self.path} {_words(error)}") from error
 
 
+def _number(db: sqlite3.Connection, pragma: str) -> int:
+    return int(db.execute(f"PRAGMA {pragma}").fetchone()[0])
+
+
 def _words(error: Exception) -> str:
     text = " ".join(str(error).split())
     if isinstance(error, OSError):
@@ -124,6 +194,8 @@ def _words(error: Exception) -> str:
     low = text.lower()
     if "full" in low:
         return "cannot be written, because the disk is full: make room, and try again"
+    if "disk i/o" in low:
+        return "cannot be used, because the disk fails or is full: make room, and try again"
     if "not a database" in low:
         return "is no database, or is encrypted: move it away, or set EBIT_HOME to another folder"
     if "malformed" in low or "corrupt" in low:

@@ -26,8 +26,8 @@ def game_to_plain(game: Game) -> dict[str, Any]:
         "name": game.name,
         "questions": game.questions.tolist(),
         "distribution": game.distribution.tolist(),
-        "settings": list(game.settings),
-        "outcomes": list(game.outcomes),
+        "settings": [int(size) for size in game.settings],
+        "outcomes": [int(size) for size in game.outcomes],
         "rule": {"mask": rule.mask.tolist(), "target": rule.target.tolist()}
         if isinstance(rule, ParityRule)
         else {"winning": rule.winning.tolist()},
@@ -48,11 +48,11 @@ def game_from_plain(data: Mapping[str, Any]) -> Game:
     try:
         rule = data["rule"]
         return Game(
-            name=data["name"],
+            name=str(data["name"]),
             questions=np.array(data["questions"], dtype=np.uint8),
             distribution=np.array(data["distribution"], dtype=np.float64),
-            settings=tuple(data["settings"]),
-            outcomes=tuple(data["outcomes"]),
+            settings=tuple(int(size) for size in data["settings"]),
+            outcomes=tuple(int(size) for size in data["outcomes"]),
             rule=ParityRule(
                 np.array(rule["mask"], dtype=np.bool_), np.array(rule["target"], dtype=np.uint8)
             )
@@ -64,5 +64,5 @@ def game_from_plain(data: Mapping[str, Any]) -> Game:
             labels=tuple(tuple(names) for names in data["labels"]),
             signs_changed=data["signs_changed"],
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
         raise ArgumentError(f"data must be of a game, but are not: {error}") from None
