@@ -60,6 +60,8 @@ def choose_qubits(
         >>> qubits, round(value, 3)
         ((103, 96), 0.847)
     """
+    if experiment.fixed is not None:
+        return check_qubits(experiment, calibration, experiment.fixed), None
     ranked = embeddings(experiment, calibration, pinned=pinned or {})
     if not ranked:
         fixed = f" with qubits {sorted(pinned.values())} fixed" if pinned else ""

@@ -16,6 +16,7 @@ from ebit.backends.local import whole_numbers
 from ebit.games import ArgumentError
 
 if TYPE_CHECKING:
+    from ebit.circuits.parallel import ParallelTest
     from ebit.circuits.program import Program
 
 _Pattern = tuple[tuple[str, tuple[int, ...]], ...]
@@ -45,18 +46,97 @@ def compile_for(
         >>> len(native), native[0].count_ops()["cz"]
         (4, 1)
     """
+    from ebit.circuits.parallel import ParallelTest
+
     chosen = check_qubits(experiment, calibration, qubits)
-    pattern = _pattern(calibration, chosen)
+    if isinstance(experiment, ParallelTest):
+        return _compile_parallel(experiment, calibration, chosen)
+    return tuple(
+        _place(local, source, calibration.num_qubits, chosen)
+        for local, source in zip(
+            _local(experiment, calibration, chosen), experiment.circuits, strict=True
+        )
+    )
+
+
+def _local(experiment: Program, calibration: Calibration, qubits: Sequence[int]) -> tuple[Any, ...]:
+    """Native circuits on as many qubits as the experiment has, cached by what they depend on."""
+    pattern = _pattern(calibration, qubits)
     key = (experiment.id, pattern)
     if key not in _cache:
-        _cache[key] = _compile_local(experiment, pattern)
+        _cache[key] = _compile_local(experiment.circuits, experiment.num_qubits, pattern)
         while len(_cache) > 128:
             _cache.popitem(last=False)
     _cache.move_to_end(key)
-    return tuple(
-        _place(local, source, calibration.num_qubits, chosen)
-        for local, source in zip(_cache[key], experiment.circuits, strict=True)
-    )
+    return _cache[key]
+
+
+def _compile_parallel(
+    program: ParallelTest, calibration: Calibration, qubits: Sequence[int]
+) -> tuple[Any, ...]:
+    """Wide circuits put together from small ones: a place compiles as it would alone."""
+    from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
+
+    from ebit.circuits.parallel import side_by_side
+
+    logical = {q: i for i, q in enumerate(program.fixed)}
+    sources, made = iter(program.circuits), []
+    for group in program.groups:
+        test = program.tests[group.test]
+        places = [[qubits[logical[q]] for q in place] for place in group.places]
+        small = [_local(test, calibration, place) for place in places]
+        for i in range(len(test.circuits)):
+            source = next(sources)
+            wide = QuantumCircuit(
+                QuantumRegister(calibration.num_qubits, "q"),
+                ClassicalRegister(source.num_clbits, "c"),
+                name=source.name,
+            )
+            made.append(
+                side_by_side(
+                    [circuits[i] for circuits in small],
+                    places,
+                    calibration.num_qubits,
+                    name=source.name,
+                    wide=wide,
+                    barrier=qubits,
+                )
+            )
+    for source in sources:  # known states, one gate a qubit
+        flips = [_local_known(source, calibration, q) for q in qubits]
+        wide = QuantumCircuit(
+            QuantumRegister(calibration.num_qubits, "q"),
+            ClassicalRegister(source.num_clbits, "c"),
+            name=source.name,
+        )
+        made.append(
+            side_by_side(
+                flips,
+                [[q] for q in qubits],
+                calibration.num_qubits,
+                name=source.name,
+                wide=wide,
+                barrier=qubits,
+            )
+        )
+    return tuple(made)
+
+
+def _local_known(source: Any, calibration: Calibration, qubit: int) -> Any:
+    """The native circuit of one qubit of a circuit that prepares all in 0, or all in 1."""
+    from ebit.circuits.layout import blank, prepared
+
+    flipped = bool(source.count_ops().get("x"))
+    pattern = _pattern(calibration, [qubit])
+    key = (f"known {flipped}", pattern)
+    if key not in _cache:
+        state = blank(1)
+        if flipped:
+            state.x(0)
+        circuit = prepared(state, 1, name=source.name)
+        circuit.measure(0, 0)
+        _cache[key] = _compile_local((circuit,), 1, pattern)
+    return _cache[key][0]
 
 
 def check_qubits(
@@ -111,7 +191,7 @@ def _pattern(calibration: Calibration, qubits: Sequence[int]) -> _Pattern:
     return tuple(sorted(found))
 
 
-def _compile_local(experiment: Program, pattern: _Pattern) -> tuple[Any, ...]:
+def _compile_local(circuits: Sequence[Any], num_qubits: int, pattern: _Pattern) -> tuple[Any, ...]:
     """The better of two fixed recipes, circuit by circuit.
 
     Qiskit's preset managers load every plug-in that is installed, which takes a second and makes
@@ -129,7 +209,7 @@ def _compile_local(experiment: Program, pattern: _Pattern) -> tuple[Any, ...]:
         UnitarySynthesis,
     )
 
-    target = _target(experiment.num_qubits, pattern)
+    target = _target(num_qubits, pattern)
     translate = [
         BasisTranslator(SessionEquivalenceLibrary, None, target=target),
         GateDirection(None, target=target),
@@ -143,7 +223,7 @@ def _compile_local(experiment: Program, pattern: _Pattern) -> tuple[Any, ...]:
     # Merging two-qubit blocks saves entangling gates in some circuits and costs pulses in others.
     merge = [ConsolidateBlocks(target=target), UnitarySynthesis(target=target)]
     recipes = (translate + optimise, merge + translate + optimise)
-    sources = list(experiment.circuits)
+    sources = list(circuits)
     plain, merged = (PassManager(recipe).run(sources, num_processes=1) for recipe in recipes)
     return tuple(min(pair, key=_cost) for pair in zip(plain, merged, strict=True))
 

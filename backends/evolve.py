@@ -103,7 +103,7 @@ def _step(state: State, op: Op, place: dict[int, int], noise: DeviceNoise | None
                     part = _step(part, inner, place, noise)
                 parts.append(part)
         return _merge(parts)
-    matrix = _superoperator(op, noise)
+    matrix = superoperator(op, noise)
     if matrix is None:
         return state
     n = len(place)
@@ -150,7 +150,7 @@ def _merge(parts: Sequence[State]) -> State:
 
 
 @lru_cache(maxsize=16384)
-def _superoperator(op: Op, noise: DeviceNoise | None) -> Complex | None:
+def superoperator(op: Op, noise: DeviceNoise | None) -> Complex | None:
     """What an operation does to rho, its error included; None for nothing."""
     if op.name == "delay":
         return noise.delay(op.qubits[0], op.params[0]) if noise else None

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ebit.backends.exact import Distribution, distribution, read_out_diagonal
+from ebit.backends.batch import distributions_of
+from ebit.backends.exact import Distribution, read_out_diagonal
 from ebit.backends.lower import Component, Op, components, gate_matrix, lower, standard_gates
 from ebit.backends.methods import DENSITY, EXACT, STIM, Plan, plan
 from ebit.backends.noise import DeviceNoise, aer_noise_model
@@ -69,9 +70,11 @@ def simulate(
     todo = jobs(circuits, noise, shots) if work is None else work
     known: list[list[Distribution]] = [[] for _ in circuits]
     slow: list[tuple[int, Job]] = []
+    exact = [job for job in todo if job.plan.method == EXACT]
+    found = iter(distributions_of([job.part for job in exact], noise))
     for j, job in enumerate(todo):
         if job.plan.method == EXACT:
-            known[job.circuit].append(distribution(job.part, noise))
+            known[job.circuit].append(next(found))
         elif job.plan.method == DENSITY:
             known[job.circuit].append(_density_matrix(job.part, noise))
         else:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ebit.circuits.canonical import GATES
     from ebit.circuits.chained import chained_chsh
     from ebit.circuits.cirq_map import split, to_cirq
+    from ebit.circuits.colouring import colour_apart, colour_edges, pack
     from ebit.circuits.experiment import Experiment, Readout
     from ebit.circuits.ghz_states import (
         ghz,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from ebit.circuits.magic import magic_square
     from ebit.circuits.mermin import mermin_ghz
     from ebit.circuits.pairs import PairState, pair_state
+    from ebit.circuits.parallel import Group, ParallelTest
     from ebit.circuits.stabiliser import stabilisers
     from ebit.circuits.states import (
         BELL_STATES,
@@ -48,13 +50,17 @@ __all__ = [
     "GATES",
     "PREPARED",
     "Experiment",
+    "Group",
     "PairState",
+    "ParallelTest",
     "Readout",
     "bases_agree",
     "bell",
     "bell_vector",
     "chained_chsh",
     "chsh",
+    "colour_apart",
+    "colour_edges",
     "fringe",
     "ghz",
     "ghz_chain",
@@ -65,6 +71,7 @@ __all__ = [
     "graph_vector",
     "magic_square",
     "mermin_ghz",
+    "pack",
     "pair_state",
     "partial_pair",
     "partial_pair_vector",
@@ -85,6 +92,7 @@ _HOME = {
     "canonical": ("GATES",),
     "chained": ("chained_chsh",),
     "cirq_map": ("split", "to_cirq"),
+    "colouring": ("colour_apart", "colour_edges", "pack"),
     "experiment": ("Experiment", "Readout"),
     "ghz_states": (
         "ghz",
@@ -99,6 +107,7 @@ _HOME = {
     "layout": ("PREPARED",),
     "magic": ("magic_square",),
     "mermin": ("mermin_ghz",),
+    "parallel": ("Group", "ParallelTest"),
     "pairs": ("PairState", "pair_state"),
     "stabiliser": ("stabilisers",),
     "states": (

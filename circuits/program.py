@@ -40,6 +40,11 @@ class Program:
         raise NotImplementedError
 
     @property
+    def fixed(self) -> tuple[int, ...] | None:
+        """The physical qubits that the circuits are written for, None where any will do."""
+        return None
+
+    @property
     def num_qubits(self) -> int:
         """Number of logical qubits of each circuit."""
         return int(self.circuits[0].num_qubits)
