@@ -24,12 +24,13 @@ from ebit.analysis.results import Evidence
 from ebit.games import Chosen, Game, Trials
 from ebit.games.choice import detect_rounds
 
-__all__ = ["MEMORY_E", "MEMORY_P", "gather", "gather_wins"]
+__all__ = ["INDEPENDENT_E", "INDEPENDENT_P", "MEMORY_E", "MEMORY_P", "gather", "gather_wins"]
 
 MEMORY_P = "p-value, devices with memory"
 MEMORY_E = "e-value, devices with memory"
 BLOCK_E = "e-value, betting per block"
 INDEPENDENT_P = "p-value, independent rounds"
+INDEPENDENT_E = "e-value, independent rounds"
 
 _MEMORY = "a number of rounds fixed beforehand; devices may remember everything"
 _MEMORY_PATH = "devices may remember everything, one may stop any time"
@@ -92,6 +93,12 @@ def gather(
     found.append(
         _p_evidence(INDEPENDENT_P, _independent(game, wins, totals, null), cost, _INDEPENDENT)
     )
+    if game.uniform and (totals == totals[0]).all():
+        # Of independent rounds with win rates w_i the bet 1 + l (x - w0) has the expectation
+        # prod_i (1 + l (w_i - w0)) <= (1 + l (mean w - w0))^n <= 1: the logarithm is concave, and
+        # with questions asked equally often the mean of the w_i is the null's win rate or less.
+        log10_e = final_e_value(won, n, null.base) - math.log10(cost)
+        found.append(_e_evidence(INDEPENDENT_E, log10_e, _INDEPENDENT))
     return tuple(found), path
 
 

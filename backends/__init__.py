@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ebit.backends.aer import AerBackend
+    from ebit.backends.batch import expected_of
     from ebit.backends.calibration import Calibration, load_calibration, processors
     from ebit.backends.choose import choose_qubits, complete_qubits, predict
     from ebit.backends.compile import compile_for
@@ -55,6 +56,7 @@ __all__ = [
     "compile_for",
     "complete_qubits",
     "distributions",
+    "expected_of",
     "fetch_provider_job",
     "guard_circuits",
     "joint",
@@ -95,6 +97,7 @@ _HOME = {
     "compile_for": "compile",
     "complete_qubits": "choose",
     "distributions": "exact",
+    "expected_of": "batch",
     "fetch_provider_job": "names",
     "guard_circuits": "guard",
     "joint": "exact",

@@ -7,6 +7,7 @@ one matrix per pair.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,11 +19,11 @@ from ebit.backends.exact import (
     read_out_diagonal,
     terminal_measurements,
 )
-from ebit.backends.lower import Component, Op
+from ebit.backends.lower import Component, Op, components, lower
 from ebit.backends.noise import Complex, DeviceNoise
 from ebit.backends.parts import renamed
 
-__all__ = ["Step", "distributions_of", "evolve_batch"]
+__all__ = ["Step", "distributions_of", "evolve_batch", "expected_of"]
 
 _FEW = 4  # below this, one after another costs no more
 _WIDEST = 5  # qubits: 4^n entries for each member
@@ -66,12 +67,12 @@ def evolve_batch(steps: Sequence[Step], num_qubits: int, members: int) -> Float:
 
 
 def distributions_of(
-    components: Sequence[Component], noise: DeviceNoise | None
+    members: Sequence[Component], noise: DeviceNoise | None
 ) -> tuple[Distribution, ...]:
     """Exact distributions of components, those of the same shape together.
 
     Args:
-        components: of one circuit or of several.
+        members: of one circuit or of several.
         noise: errors after each gate, None for ideal.
 
     Example:
@@ -82,18 +83,33 @@ def distributions_of(
         [0.4268, 0.4268, 0.4268, 0.0732]
     """
     shapes: dict[tuple[Op, ...], list[int]] = {}
-    for i, part in enumerate(components):
+    for i, part in enumerate(members):
         shapes.setdefault(_shape(part), []).append(i)
-    out: list[Distribution | None] = [None] * len(components)
+    out: list[Distribution | None] = [None] * len(members)
     for shape, where in shapes.items():
-        members = [components[i] for i in where]
-        if len(members) < _FEW or noise is None or not _simple(shape, members[0]):
-            found = [distribution(part, noise) for part in members]
+        alike = [members[i] for i in where]
+        if len(alike) < _FEW or noise is None or not _simple(shape, alike[0]):
+            found = [distribution(part, noise) for part in alike]
         else:
-            found = _together(members, noise)
+            found = _together(alike, noise)
         for i, one in zip(where, found, strict=True):
             out[i] = one
     return tuple(one for one in out if one is not None)
+
+
+def expected_of(
+    circuits: Sequence[Any], noise: DeviceNoise | None
+) -> tuple[tuple[Distribution, ...], ...]:
+    """Exact distributions of the components of many circuits.
+
+    Args:
+        circuits: on physical qubits where there is noise.
+        noise: errors after each gate, None for ideal.
+    """
+    dt = noise.dt if noise else None
+    found = [components(lower(circuit, dt=dt)) for circuit in circuits]
+    flat = iter(distributions_of([part for parts in found for part in parts], noise))
+    return tuple(tuple(next(flat) for _ in parts) for parts in found)
 
 
 def _shape(part: Component) -> tuple[Op, ...]:

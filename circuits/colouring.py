@@ -8,7 +8,7 @@ import rustworkx as rx
 
 from ebit.circuits.layout import check_edges
 
-__all__ = ["colour_apart", "colour_edges", "pack"]
+__all__ = ["apart", "colour_apart", "colour_edges", "pack"]
 
 Groups = tuple[tuple[tuple[int, ...], ...], ...]
 
@@ -63,11 +63,25 @@ def colour_apart(edges: Iterable[Sequence[int]]) -> Groups:
         [((0, 1), (3, 4)), ((1, 2),), ((2, 3),)]
     """
     _, known = check_edges(edges, None)
+    return apart(known, known)
+
+
+def apart(places: Sequence[tuple[int, ...]], couplings: Iterable[Sequence[int]]) -> Groups:
+    """Sort sets of qubits into few groups in which no two share a qubit or are coupled.
+
+    Args:
+        places: sets of qubits.
+        couplings: of the chip.
+
+    Example:
+        >>> apart([(0, 1), (2, 3)], [(0, 1), (1, 2), (2, 3)])
+        (((0, 1),), ((2, 3),))
+    """
     near: dict[int, set[int]] = {}
-    for a, b in known:
+    for a, b in couplings:
         near.setdefault(a, {a}).add(b)
         near.setdefault(b, {b}).add(a)
-    return _fewest(known, [near[a] | near[b] for a, b in known])
+    return _fewest(places, [set().union(*(near.get(q, {q}) for q in p)) for p in places])
 
 
 def pack(places: Sequence[tuple[int, ...]]) -> Groups:

@@ -72,10 +72,10 @@ def paid() -> Callable[[_F], _F]:
     return decorate
 
 
-def shots_option(default: int) -> Callable[[_F], _F]:
+def shots_option(default: int, words: str = "Rounds in all.") -> Callable[[_F], _F]:
     """Add --shots, a positive whole number; 1e5 is understood."""
     return click.option(
-        "--shots", type=_Whole(), default=str(default), show_default=True, help="Rounds in all."
+        "--shots", type=_Whole(), default=str(default), show_default=True, help=words
     )
 
 

@@ -19,6 +19,7 @@ __all__ = ["COMMANDS", "main", "run"]
 COMMANDS: dict[str, str] = {
     "demo": "Run the whole tour on the built-in simulator and write a report.",
     "bell": "Run a Bell test on a backend and score it.",
+    "map": "Run a Bell test on every coupled pair of a chip.",
     "state": "Prepare a state on a backend and say whether it is entangled.",
     "fringe": "Sweep a measuring angle and draw the fringe.",
     "score": "Score anybody's trials or counts.",

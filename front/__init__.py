@@ -3,6 +3,7 @@
 The names here are loaded when they are first used:
 
 - `bell`: run a Bell test on a backend and score it.
+- `chip_map`: a Bell test on every coupled pair of a chip.
 - `state`: prepare a state on a backend and say whether it is entangled.
 - `score`, `score_wins`: score anybody's trials, counts, results, or number of wins.
 - `fringe`: sweep a measuring angle.
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from ebit.analysis import Score
     from ebit.backends import cancel_job, list_backends, list_jobs, open_backend, open_job
     from ebit.games import EbitError, Trials, game, read_trials
-    from ebit.protocols import begin, bell, fringe, plan, resume, score, score_wins, state
+    from ebit.protocols import begin, bell, chip_map, fringe, plan, resume, score, score_wins, state
 
 __all__ = [
     "EbitError",
@@ -33,6 +34,7 @@ __all__ = [
     "begin",
     "bell",
     "cancel_job",
+    "chip_map",
     "fringe",
     "game",
     "list_backends",
@@ -54,6 +56,7 @@ _HOME = {
     "begin": "ebit.protocols",
     "bell": "ebit.protocols",
     "cancel_job": "ebit.backends",
+    "chip_map": "ebit.protocols",
     "fringe": "ebit.protocols",
     "game": "ebit.games",
     "list_backends": "ebit.backends",

@@ -10,12 +10,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ebit.plots.chip import chip_canvas, plot_chip, plot_chip_values, plot_crosstalk
     from ebit.plots.correlators import plot_correlators, plot_value
     from ebit.plots.fringe import plot_fringe
     from ebit.plots.growth import plot_evidence
     from ebit.plots.report import Picture, Section, write_report
-    from ebit.plots.save import save_fringe_figure, save_score_figures, save_state_figure
-    from ebit.plots.sections import bell_section, fringe_section, state_section
+    from ebit.plots.save import (
+        save_chip_figures,
+        save_fringe_figure,
+        save_score_figures,
+        save_state_figure,
+    )
+    from ebit.plots.sections import bell_section, chip_section, fringe_section, state_section
     from ebit.plots.state import plot_fidelity, plot_state
     from ebit.plots.summary import plot_summary
 
@@ -23,14 +29,20 @@ __all__ = [
     "Picture",
     "Section",
     "bell_section",
+    "chip_canvas",
+    "chip_section",
     "fringe_section",
+    "plot_chip",
+    "plot_chip_values",
     "plot_correlators",
+    "plot_crosstalk",
     "plot_evidence",
     "plot_fidelity",
     "plot_fringe",
     "plot_state",
     "plot_summary",
     "plot_value",
+    "save_chip_figures",
     "save_fringe_figure",
     "save_score_figures",
     "save_state_figure",
@@ -39,12 +51,13 @@ __all__ = [
 ]
 
 _HOME = {
+    "chip": ("chip_canvas", "plot_chip", "plot_chip_values", "plot_crosstalk"),
     "correlators": ("plot_correlators", "plot_value"),
     "fringe": ("plot_fringe",),
     "growth": ("plot_evidence",),
     "report": ("Picture", "Section", "write_report"),
-    "save": ("save_fringe_figure", "save_score_figures", "save_state_figure"),
-    "sections": ("bell_section", "fringe_section", "state_section"),
+    "save": ("save_chip_figures", "save_fringe_figure", "save_score_figures", "save_state_figure"),
+    "sections": ("bell_section", "chip_section", "fringe_section", "state_section"),
     "state": ("plot_fidelity", "plot_state"),
     "summary": ("plot_summary",),
 }

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ebit.games import write_whole
+from ebit.plots.chip import chip_canvas
 from ebit.plots.correlators import score_canvas
 from ebit.plots.fringe import plot_fringe
 from ebit.plots.growth import plot_evidence
@@ -16,10 +17,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from ebit.analysis import Score
+    from ebit.analysis.chip_result import ChipMap
     from ebit.analysis.fringe import FringeScore
     from ebit.analysis.state_result import StateScore
 
-__all__ = ["save_fringe_figure", "save_score_figures", "save_state_figure"]
+__all__ = ["save_chip_figures", "save_fringe_figure", "save_score_figures", "save_state_figure"]
 
 
 def save_score_figures(score: Score, folder: str | Path) -> tuple[Path, ...]:
@@ -48,6 +50,12 @@ def save_fringe_figure(fringe: FringeScore, folder: str | Path) -> tuple[Path, .
     """Write fringe.png and fringe.svg into a folder; see `save_score_figures`."""
     figure = figure_of(plot_fringe(fringe))
     return _save(folder, (("fringe.png", figure), ("fringe.svg", figure)))
+
+
+def save_chip_figures(found: ChipMap, folder: str | Path) -> tuple[Path, ...]:
+    """Write chip.png and chip.svg into a folder; see `save_score_figures`."""
+    figure = chip_canvas(found)
+    return _save(folder, (("chip.png", figure), ("chip.svg", figure)))
 
 
 def save_state_figure(score: StateScore, folder: str | Path) -> tuple[Path, ...]:

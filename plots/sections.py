@@ -7,6 +7,7 @@ from dataclasses import replace
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from ebit.plots.chip import chip_canvas
 from ebit.plots.correlators import score_canvas
 from ebit.plots.fringe import plot_fringe
 from ebit.plots.growth import plot_evidence
@@ -16,11 +17,12 @@ from ebit.plots.style import figure_of
 
 if TYPE_CHECKING:
     from ebit.analysis import Score
+    from ebit.analysis.chip_result import ChipMap
     from ebit.analysis.fringe import FringeScore
     from ebit.analysis.intervals import Interval
     from ebit.analysis.state_result import StateScore
 
-__all__ = ["bell_section", "fringe_section", "state_section"]
+__all__ = ["bell_section", "chip_section", "fringe_section", "state_section"]
 
 _UNFOLDED = 50  # rows of a table that are shown without being asked for
 _NAMED = 12  # values that an alternative text spells out
@@ -95,6 +97,25 @@ def fringe_section(score: FringeScore, *, title: str = "Fringe", note: str = "")
     # The picture has every point; the table behind it stays folded.
     # The picture has every point, so the long table behind it stays folded.
     return Section(title, verdict, (picture,), note, _numbers(score, unfold=False))
+
+
+def chip_section(found: ChipMap, *, title: str = "The whole chip", note: str = "") -> Section:
+    """Return a map's section: what it says, its numbers and its picture.
+
+    Args:
+        found: the map.
+        title: the heading.
+        note: a last word in small print.
+    """
+    picture = Picture(
+        chip_canvas(found),
+        f"The chip's layout with {len(found.pairs)} pairs coloured by S, "
+        f"{_range([pair.S for pair in found.pairs])}; {found.summary}.",
+        "Each line is a pair on its own physical qubits, coloured by S: solid where it violates with "
+        "false discoveries controlled over the whole chip, dotted where it does not.",
+    )
+    verdict = _verdict("violation" if found.violating else "no violation", found.summary)
+    return Section(title, verdict, (picture,), note, _numbers(found, unfold=False))
 
 
 def _verdict(status: str, words: str) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ebit.protocols.bell_test import bell
+    from ebit.protocols.mapping import chip_map
     from ebit.protocols.fringes import fringe
     from ebit.protocols.planning import plan
     from ebit.protocols.resuming import begin, estimate_of, resume, score_job
@@ -18,6 +19,7 @@ __all__ = [
     "Run",
     "begin",
     "bell",
+    "chip_map",
     "estimate_of",
     "fringe",
     "plan",
@@ -33,6 +35,7 @@ _HOME = {
     "Run": "run",
     "begin": "resuming",
     "bell": "bell_test",
+    "chip_map": "mapping",
     "estimate_of": "resuming",
     "fringe": "fringes",
     "plan": "planning",

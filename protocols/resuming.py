@@ -217,7 +217,7 @@ def program_of(
             made = state_program(name, backend, qubits=qubits, seed=seed, **options)
             return (*made, shots, qubits)
         if kind == "map":
-            module = import_module("ebit.protocols.chip_map")
+            module = import_module("ebit.protocols.mapping")
             program, purpose, total, place = module.map_program(backend, shots=shots, **options)
             return program, purpose, total, place
     except TypeError as error:
@@ -229,7 +229,7 @@ def program_of(
 _SCORERS = {
     "bell": ("bell_test", "score_bell"),
     "fringe": ("fringes", "score_fringe_run"),
-    "map": ("chip_map", "score_map_run"),
+    "map": ("mapping", "score_map_run"),
     "state": ("states", "score_state_run"),
 }
 

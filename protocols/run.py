@@ -17,7 +17,7 @@ from ebit.games import ArgumentError
 from ebit.protocols.terms import Confirm, agree, check_terms
 
 if TYPE_CHECKING:
-    from ebit.backends import Backend, Compiled, Job, Outcome
+    from ebit.backends import Backend, Calibration, Compiled, Distribution, Job, Outcome
     from ebit.circuits.program import Program
 
 __all__ = ["Run", "context_of", "run_experiment", "run_of_job", "start_experiment"]
@@ -37,6 +37,7 @@ class Run:
         separation: "simulated" or "one chip".
         randomness: whether outcomes are pseudo-random or come from a device.
         jobs: jobs the provider saw, 0 for a simulator.
+        calibration: of the device as it was when the run was compiled, None without one.
     """
 
     experiment: Program
@@ -46,11 +47,31 @@ class Run:
     separation: str
     randomness: str
     jobs: int = 0
+    calibration: Calibration | None = None
 
     @cached_property
     def trials(self) -> Any:
         """The rounds: `Trials` for an experiment."""
         return self.experiment.decode(self.outcome.shots)
+
+    def expected(self) -> Sequence[Sequence[Distribution]] | None:
+        """Outcome distributions that the calibration predicts: per circuit, its components.
+
+        None where the device has no noise model.
+        """
+        from qiskit import QuantumCircuit
+
+        from ebit.backends import DeviceNoise, expected_of, open_backend
+
+        if isinstance(self.compiled.circuits[0], QuantumCircuit):
+            if self.calibration is None:
+                return None
+            return expected_of(self.compiled.circuits, DeviceNoise(self.calibration))
+        if self.separation != "simulated":
+            return None
+        predict = getattr(open_backend(self.info.backend), "expected", None)
+        found: Sequence[Sequence[Distribution]] | None = predict and predict(self.compiled)
+        return found
 
 
 def run_experiment(
@@ -110,6 +131,7 @@ def run_experiment(
         simulated=where.describe().kind == "simulator",
         labels=tuple(labels[q] for q in compiled.qubits) if labels else (),
         versions=_versions(),
+        calibration=getattr(where, "calibration", None),
     )
 
 
@@ -169,6 +191,7 @@ def run_of_job(job: Job) -> Run:
         job=job.id,
         date=summary.created,
         jobs=len(summary.provider_ids),
+        calibration=job.calibration,
     )
 
 
@@ -211,6 +234,7 @@ def _run(
     job: str | None = None,
     date: str | None = None,
     jobs: int = 0,
+    calibration: Calibration | None = None,
 ) -> Run:
     info = RunInfo(
         backend=backend,
@@ -236,6 +260,7 @@ def _run(
         "simulated" if simulated else "one chip",
         "pseudo (simulator)" if simulated else "device",
         jobs,
+        calibration,
     )
 
 

@@ -1,0 +1,212 @@
+"""A chip as it is laid out, every pair in the colour of its S; and S over the chip."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.cm import ScalarMappable
+from matplotlib.collections import LineCollection
+from matplotlib.colors import Normalize
+from matplotlib.lines import Line2D
+
+from ebit.plots.style import GREY, VERMILLION, Canvas, canvas, gallery
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from ebit.analysis.chip_result import ChipMap, PairScore
+
+__all__ = ["chip_canvas", "plot_chip", "plot_chip_values", "plot_crosstalk"]
+
+_LOW, _HIGH = 2.0, 2.0 * np.sqrt(2)
+_STYLES: dict[str, Any] = {"violates": "-", "not": (0, (1.2, 1.2)), "signals": (0, (4, 1, 1, 1))}
+_PER_UNIT = 0.34  # inches between two qubits
+
+
+def plot_chip(found: ChipMap, ax: Axes | None = None) -> Axes:
+    """Draw the chip's own layout: a line per pair, coloured by S.
+
+    Solid lines violate (false discoveries controlled over the chip), dotted ones do not; lines with
+    dots and dashes signal. Colours run from the local bound 2 to the quantum bound 2 sqrt 2, and
+    whatever lies below 2 is grey.
+
+    Args:
+        found: a map.
+        ax: where to draw; left out, a new figure.
+
+    Returns:
+        The axes.
+    """
+    if ax is None:
+        with gallery():
+            return plot_chip(found, canvas(*_size(found)).add_subplot())
+    mapped = _lines(found, ax, [pair.S for pair in found.pairs], _LOW, _HIGH, "viridis")
+    bar = ax.figure.colorbar(mapped, ax=ax, shrink=0.6, pad=0.01, extend="min")
+    bar.set_label("S")
+    ax.legend(handles=_legend(found), loc="upper left", bbox_to_anchor=(0, -0.01), ncols=3)
+    ax.set_title(
+        f"{found.backend}: {len(found.violating)} of {len(found.pairs)} pairs violate "
+        f"(FDR {found.fdr:g})",
+        loc="left",
+    )
+    return ax
+
+
+def plot_crosstalk(found: ChipMap, ax: Axes | None = None) -> Axes:
+    """Draw how S of each pair changes when its neighbours are tested at the same time.
+
+    Solid lines are changes that are found (false discoveries controlled), dotted ones are not.
+
+    Args:
+        found: a map of mode "both".
+        ax: where to draw; left out, a new figure.
+    """
+    if ax is None:
+        with gallery():
+            return plot_crosstalk(found, canvas(*_size(found)).add_subplot())
+    changes = [pair.crosstalk.change if pair.crosstalk else 0.0 for pair in found.pairs]
+    largest = max(0.05, *map(abs, changes))
+    styles = [
+        "-" if pair.crosstalk and pair.crosstalk.found else _STYLES["not"] for pair in found.pairs
+    ]
+    mapped = _lines(found, ax, changes, -largest, largest, "PuOr", styles)
+    bar = ax.figure.colorbar(mapped, ax=ax, shrink=0.6, pad=0.01)
+    bar.set_label("S together - S apart")
+    ax.set_title(f"cross-talk found on {len(found.crosstalk)} pairs", loc="left")
+    return ax
+
+
+def plot_chip_values(found: ChipMap, ax: Axes | None = None) -> Axes:
+    """Draw S of every pair in order, with intervals, beside what the calibration predicts.
+
+    Args:
+        found: a map.
+        ax: where to draw; left out, a new figure.
+    """
+    if ax is None:
+        with gallery():
+            return plot_chip_values(found, canvas(6.4, 3.0).add_subplot())
+    ranked = sorted(found.pairs, key=lambda pair: -pair.S)
+    at = np.arange(len(ranked))
+    low = [pair.S_interval.low for pair in ranked]
+    high = [pair.S_interval.high for pair in ranked]
+    ax.vlines(at, low, high, color=GREY, lw=0.7, alpha=0.7, zorder=1)
+    for wanted, colour, label in ((True, "#0072B2", "violates"), (False, "#E69F00", "does not")):
+        chosen = [i for i, pair in enumerate(ranked) if pair.violates == wanted]
+        if chosen:
+            ax.plot(
+                chosen,
+                [ranked[i].S for i in chosen],
+                "o" if wanted else "s",
+                color=colour,
+                ms=3,
+                label=label,
+                zorder=3,
+            )
+    if any(pair.predicted is not None for pair in ranked):
+        ax.plot(
+            at,
+            [np.nan if pair.predicted is None else pair.predicted for pair in ranked],
+            "_",
+            color="black",
+            ms=4,
+            label="predicted",
+            zorder=2,
+        )
+    for bound, style, colour in ((_LOW, (0, (4, 2)), GREY), (_HIGH, "-", VERMILLION)):
+        ax.axhline(bound, ls=style, color=colour, lw=1)
+    ax.set_xlabel("pairs, best first")
+    ax.set_ylabel("S (95 %)")
+    ax.legend(loc="lower left")
+    ax.set_title(f"S of {len(ranked)} pairs: {found.backend}", loc="left")
+    return ax
+
+
+def chip_canvas(found: ChipMap) -> Canvas:
+    """Return the whole picture: the chip, S in order, and cross-talk where it was measured."""
+    with gallery():
+        width, height = _size(found)
+        rows = 3 if found.mode == "both" else 2
+        figure = canvas(max(width, 6.4), height * (rows - 1) + 2.6)
+        ratios = [height] * (rows - 1) + [2.6]
+        axes = figure.subplots(rows, 1, height_ratios=ratios)
+        plot_chip(found, axes[0])
+        if found.mode == "both":
+            plot_crosstalk(found, axes[1])
+        plot_chip_values(found, axes[-1])
+        return figure
+
+
+def _size(found: ChipMap) -> tuple[float, float]:
+    places = _places(found)
+    across, down = np.ptp(places, axis=0) if len(places) else (1.0, 1.0)
+    return (
+        float(min(11.0, max(4.8, 1.6 + _PER_UNIT * across))),
+        float(min(9.0, max(2.4, 1.1 + _PER_UNIT * down))),
+    )
+
+
+def _places(found: ChipMap) -> np.ndarray[Any, np.dtype[np.float64]]:
+    return np.array(list(_at(found).values()), dtype=np.float64)
+
+
+def _at(found: ChipMap) -> dict[int, tuple[float, float]]:
+    """Where qubits are; those of a chip without a layout stand in a circle."""
+    if found.positions:
+        return dict(found.positions)
+    used = sorted({q for pair in found.pairs for q in pair.qubits})
+    turn = 2 * np.pi / len(used)
+    radius = len(used) / 4
+    return {
+        q: (radius * float(np.cos(i * turn)), radius * float(np.sin(i * turn)))
+        for i, q in enumerate(used)
+    }
+
+
+def _lines(
+    found: ChipMap,
+    ax: Axes,
+    values: list[float],
+    low: float,
+    high: float,
+    colours: str,
+    styles: list[Any] | None = None,
+) -> ScalarMappable:
+    at = _at(found)
+    mapped = ScalarMappable(Normalize(low, high), colours)
+    mapped.cmap = mapped.cmap.with_extremes(under="#BBBBBB")
+    lines = LineCollection(
+        [(at[pair.qubits[0]], at[pair.qubits[1]]) for pair in found.pairs],
+        colors=mapped.to_rgba(np.asarray(values)),
+        linestyles=styles or [_STYLES[_kind(pair)] for pair in found.pairs],
+        linewidths=4,
+        capstyle="butt",
+        zorder=2,
+    )
+    ax.add_collection(lines)
+    places = _places(found)
+    ax.scatter(
+        places[:, 0], places[:, 1], s=62, color="white", edgecolor=GREY, linewidth=0.7, zorder=3
+    )
+    for q, (x, y) in at.items():
+        ax.text(x, y, str(q), ha="center", va="center", fontsize=4.4 if q < 100 else 3.6, zorder=4)
+    ax.set_aspect("equal")
+    ax.set_xlim(places[:, 0].min() - 0.8, places[:, 0].max() + 0.8)
+    ax.set_ylim(places[:, 1].max() + 0.8, places[:, 1].min() - 0.8)
+    ax.axis("off")
+    return mapped
+
+
+def _kind(pair: PairScore) -> str:
+    return "signals" if pair.signals else "violates" if pair.violates else "not"
+
+
+def _legend(found: ChipMap) -> list[Line2D]:
+    words = {"violates": "violates", "not": "does not", "signals": "signals"}
+    there = {_kind(pair) for pair in found.pairs}
+    return [
+        Line2D([], [], color=GREY, lw=3, ls=_STYLES[kind], label=word)
+        for kind, word in words.items()
+        if kind in there
+    ]
