@@ -24,12 +24,16 @@ from ebit.backends.home import home
 from ebit.backends.ledger_file import LedgerError, LedgerFile
 from ebit.backends.ledger_rows import (
     LINE,
+    SEALED,
     Entry,
     Stage,
     Summary,
     entry_of,
     fingerprint,
     line_of,
+    result_of,
+    seal,
+    seal_result,
     strict,
     written,
 )
@@ -80,16 +84,18 @@ class Ledger:
             ) from None
         contents = [program, compiled, None if plain is None else zlib.compress(plain, 1)]
         sums = [None if data is None else fingerprint(data) for data in contents]
+        fixed = (id, backend, name, program_id, *sums, packed)
         now = _now()
         with self._file.write() as db:
             db.executemany(
-                "INSERT OR IGNORE INTO content VALUES (?, ?)",
+                "INSERT OR REPLACE INTO content VALUES (?, ?)",
                 [pair for pair in zip(sums, contents, strict=True) if pair[0] is not None],
             )
             db.execute(
                 "INSERT INTO runs (id, stage, backend, name, program_id, program, compiled, "
-                "calibration, facts, created, updated) VALUES (?, 'intent', ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (id, backend, name, program_id, *sums, packed, now, now),
+                "calibration, facts, seal, created, updated) "
+                "VALUES (?, 'intent', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (*fixed, seal(*fixed), now, now),
             )
             db.execute("INSERT INTO claims VALUES (?, ?, ?)", (id, me(), time.time() + _LEASE))
             _event(db, id, now, "intent")
@@ -138,6 +144,7 @@ class Ledger:
             _known(changed, id)
             db.execute("DELETE FROM shots WHERE run = ?", (id,))
             db.executemany("INSERT INTO shots VALUES (?, ?, ?, ?, ?)", rows)
+            seal_result(db, id)
             db.execute("DELETE FROM claims WHERE run = ?", (id,))
             _event(db, id, now, f"done, {shots.n} shots")
 
@@ -247,8 +254,7 @@ class Ledger:
         """
         with self._file.read() as db:
             row = db.execute(
-                f"SELECT {LINE}, outcome, whole, program, compiled, calibration "
-                "FROM runs WHERE id = ?",
+                f"SELECT {LINE}, outcome, whole, seal, {', '.join(SEALED)} FROM runs WHERE id = ?",
                 (id,),
             ).fetchone()
             if row is None:
@@ -257,7 +263,9 @@ class Ledger:
                 "SELECT at, what FROM events WHERE run = ? ORDER BY seq", (id,)
             ).fetchall()
             with self._readable(id):
-                return entry_of(row, [_content(db, total) for total in row[12:]], events)
+                if row[12] != seal(*row[13:]):
+                    raise ValueError("its record is not what was written")
+                return entry_of(row, [_content(db, total) for total in row[17:20]], events)
 
     def shots(self, id: str) -> Shots | None:
         """The shots of a run that is done, None of any other.
@@ -265,13 +273,15 @@ class Ledger:
         Raises:
             LedgerError: they are damaged.
         """
-        with self._file.read() as db:
+        with self._file.read() as db, self._readable(id):
+            row = db.execute("SELECT stage, result FROM runs WHERE id = ?", (id,)).fetchone()
+            if row is None or row[0] != "done":
+                return None
+            if row[1] != result_of(db, id):
+                raise ValueError("its shots are not what was written")
             rows = db.execute(
                 "SELECT width, count, packed FROM shots WHERE run = ? ORDER BY circuit", (id,)
             ).fetchall()
-        if not rows:
-            return None
-        with self._readable(id):
             arrays = []
             for width, count, packed in rows:
                 data = np.frombuffer(bytearray(zlib.decompress(packed)), dtype=np.uint8)

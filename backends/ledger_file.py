@@ -135,6 +135,8 @@ class LedgerFile:
     def _make(self) -> None:
         """Make the folder and an empty file that only its owner reads."""
         if self.path.exists():
+            if 0 < self.path.stat().st_size < 512:  # SQLite would take it for an empty one
+                raise sqlite3.DatabaseError("file is not a database")
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with suppress(FileExistsError):
@@ -179,12 +181,20 @@ class LedgerFile:
         """Turn what SQLite and the system say into one line that says what to do."""
         try:
             yield
+        except UnicodeDecodeError:  # what SQLite says of a damaged file may quote it
+            raise LedgerError(f"the ledger {self.path} {_DAMAGED}") from None
         except (sqlite3.Error, OSError) as error:
             raise LedgerError(f"the ledger {self.path} {_words(error)}") from error
 
 
 def _number(db: sqlite3.Connection, pragma: str) -> int:
     return int(db.execute(f"PRAGMA {pragma}").fetchone()[0])
+
+
+_DAMAGED = (
+    "is damaged: move it away (runs that were sent are still with their providers, under the tag "
+    "or id that begins with ebit)"
+)
 
 
 def _words(error: Exception) -> str:
@@ -198,11 +208,8 @@ def _words(error: Exception) -> str:
         return "cannot be used, because the disk fails or is full: make room, and try again"
     if "not a database" in low:
         return "is no database, or is encrypted: move it away, or set EBIT_HOME to another folder"
-    if "malformed" in low or "corrupt" in low:
-        return (
-            "is damaged: move it away (runs that were sent are still with their providers, under "
-            "the tag or id that begins with ebit)"
-        )
+    if any(word in low for word in ("malformed", "corrupt", "no such", "decode")):
+        return _DAMAGED
     if "locked" in low:
         return f"was busy for {_BUSY:.0f} s: is another ebit stuck? try again"
     if "readonly" in low or "unable to open" in low:

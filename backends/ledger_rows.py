@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import sqlite3
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,12 +15,28 @@ import numpy as np
 
 from ebit.backends.model import Handle
 
-__all__ = ["LINE", "Entry", "Stage", "Summary", "fingerprint", "line_of", "strict", "written"]
+__all__ = [
+    "LINE",
+    "SEALED",
+    "Entry",
+    "Stage",
+    "Summary",
+    "entry_of",
+    "fingerprint",
+    "line_of",
+    "result_of",
+    "seal",
+    "seal_result",
+    "strict",
+    "written",
+]
 
 Stage = Literal["intent", "submitted", "done", "failed", "cancelled"]
 
 # What a line is made of; seq is left out, nothing outside needs it.
 LINE = "id, stage, backend, name, program_id, facts, handle, created, updated, reason"
+# What never changes of a run once it was begun.
+SEALED = ("id", "backend", "name", "program_id", "program", "compiled", "calibration", "facts")
 
 
 @dataclass(frozen=True)
@@ -118,6 +135,25 @@ def entry_of(
 def fingerprint(data: bytes) -> str:
     """The name of a content: SHA-256, hexadecimal."""
     return hashlib.sha256(data).hexdigest()
+
+
+def seal(*values: str | None) -> str:
+    """What `SEALED` columns add up to: SHA-256, hexadecimal."""
+    return hashlib.sha256(json.dumps(values).encode()).hexdigest()
+
+
+def result_of(db: sqlite3.Connection, id: str) -> str:
+    """What the outcome and the shots of a run add up to."""
+    (outcome,) = db.execute("SELECT outcome FROM runs WHERE id = ?", (id,)).fetchone()
+    rows = db.execute(
+        "SELECT circuit, width, count, packed FROM shots WHERE run = ? ORDER BY circuit", (id,)
+    )
+    return seal(outcome, *(repr((*row[:3], fingerprint(row[3]))) for row in rows))
+
+
+def seal_result(db: sqlite3.Connection, id: str) -> None:
+    """Keep what the outcome and the shots of a run add up to."""
+    db.execute("UPDATE runs SET result = ? WHERE id = ?", (result_of(db, id), id))
 
 
 def strict(data: Mapping[str, Any]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from ebit.backends.ledger_rows import fingerprint
+from ebit.backends.ledger_rows import SEALED, fingerprint, seal, seal_result
 
 __all__ = ["APPLICATION", "VERSION", "bring_up_to_date"]
 
@@ -52,7 +52,7 @@ _STEPS: dict[int, tuple[str, ...]] = {
     ),
     # Circuits and calibrations apart, once each, under their SHA-256: rows are short, so that a
     # long ledger is listed quickly, and damage is noticed. In `runs` their columns hold the sums.
-    # And whether all of a run is known to be with the provider.
+    # And whether all of a run is known to be with the provider, and seals on what never changes.
     3: (
         "CREATE TABLE content (sum TEXT PRIMARY KEY, data BLOB NOT NULL)",
         """INSERT OR IGNORE INTO content
@@ -63,6 +63,9 @@ _STEPS: dict[int, tuple[str, ...]] = {
         """UPDATE runs SET program = ebit_sum(program), compiled = ebit_sum(compiled),
             calibration = CASE WHEN calibration IS NOT NULL THEN ebit_sum(calibration) END""",
         "ALTER TABLE runs ADD COLUMN whole INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE runs ADD COLUMN seal TEXT NOT NULL DEFAULT ''",
+        f"UPDATE runs SET seal = ebit_seal({', '.join(SEALED)})",
+        "ALTER TABLE runs ADD COLUMN result TEXT",  # the seal on what came back
     ),
 }
 
@@ -72,8 +75,12 @@ def bring_up_to_date(connection: sqlite3.Connection, version: int) -> None:
     if version == VERSION:
         return
     connection.create_function("ebit_sum", 1, fingerprint, deterministic=True)
+    connection.create_function("ebit_seal", len(SEALED), seal, deterministic=True)
     for step in range(version + 1, VERSION + 1):
         for statement in _STEPS[step]:
             connection.execute(statement)
+        if step == 3:
+            for (run,) in connection.execute("SELECT id FROM runs WHERE stage = 'done'").fetchall():
+                seal_result(connection, run)
     connection.execute(f"PRAGMA application_id = {APPLICATION}")
     connection.execute(f"PRAGMA user_version = {VERSION}")
