@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import inf
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,7 @@ def choose_qubits(
     noise: DeviceNoise,
     *,
     pinned: Mapping[int, int] | None = None,
+    predictor: Callable[[Sequence[int]], float | None] | None = None,
 ) -> tuple[tuple[int, ...], float | None]:
     """Physical qubits for an experiment.
 
@@ -44,6 +45,8 @@ def choose_qubits(
         calibration: the processor.
         noise: its noise.
         pinned: physical qubit of some logical ones.
+        predictor: the game value on given qubits, for devices with a noise model of their own; one
+            that knows nothing returns None.
 
     Returns:
         The physical qubits in logical order and the predicted game value, None where the circuits
@@ -73,7 +76,12 @@ def choose_qubits(
     if not predictable(experiment):
         return ranked[0], None
     count = max(2, min(_PREDICTED, _EVALUATIONS // len(experiment.circuits)))
-    scored = [(predict(experiment, calibration, noise, q), q) for q in ranked[:count]]
+    if predictor is None:
+        scored = [(predict(experiment, calibration, noise, q), q) for q in ranked[:count]]
+    else:
+        scored = [(value, q) for q in ranked[:count] if (value := predictor(q)) is not None]
+    if not scored:
+        return ranked[0], None
     value, best = max(scored, key=lambda item: item[0])
     return best, value
 
@@ -150,6 +158,10 @@ def complete_qubits(experiment: Program, backend: Backend, pair: Sequence[int]) 
         return check_qubits(experiment, calibration, [pinned[0], pinned[1]])
     if tuple(sorted(players)) in experiment.couplings:
         check_coupled(calibration, *pinned.values())
+    choose = getattr(backend, "choose", None)
+    if choose is not None:  # a device with a noise model of its own
+        chosen: tuple[int, ...] = choose(experiment, pinned=pinned)[0]
+        return chosen
     noise: Any = getattr(backend, "noise", None) or DeviceNoise(calibration)
     return choose_qubits(experiment, calibration, noise, pinned=pinned)[0]
 

@@ -42,20 +42,22 @@ def worst(found: Iterable[Finding]) -> Finding:
     )
 
 
-def compare_outcomes(asked: tuple[Op, ...], made: tuple[Op, ...]) -> Finding:
+def compare_outcomes(
+    asked: tuple[Op, ...], made: tuple[Op, ...], tolerance: float = TOLERANCE
+) -> Finding:
     """Outcome distributions of whole circuits, component by component.
 
     Raises:
         Mismatch: a distribution differs, or other bits are written.
     """
-    return worst(_outcomes(a, b) for a, b in matched(asked, made))
+    return worst(_outcomes(a, b, tolerance) for a, b in matched(asked, made))
 
 
-def _outcomes(a: Component, b: Component) -> Finding:
+def _outcomes(a: Component, b: Component, tolerance: float) -> Finding:
     pure = all(_is_pure(p) for p in (a, b))
     if len(a.qubits) <= (_AMPLITUDES if pure else _MATRICES):
         gap = np.abs(distribution(a, None).probabilities - distribution(b, None).probabilities)
-        return _within(gap.max(), f"the outcome distribution of bits {_bits(a)}")
+        return _within(gap.max(), f"the outcome distribution of bits {_bits(a)}", tolerance)
     place = {q: j for j, q in enumerate(a.qubits)}
     left, right = outcome_subspace(a.ops, place), outcome_subspace(b.ops, place)
     if left is None or right is None:
@@ -65,19 +67,21 @@ def _outcomes(a: Component, b: Component) -> Finding:
     return Finding("stabiliser")
 
 
-def compare_measurements(asked: tuple[Op, ...], made: tuple[Op, ...]) -> Finding:
+def compare_measurements(
+    asked: tuple[Op, ...], made: tuple[Op, ...], tolerance: float = TOLERANCE
+) -> Finding:
     """What two circuit parts measure, whatever state they are given.
 
     Raises:
         Mismatch: for some input state the outcomes differ.
     """
-    return worst(_measurements(a, b) for a, b in matched(asked, made))
+    return worst(_measurements(a, b, tolerance) for a, b in matched(asked, made))
 
 
-def _measurements(a: Component, b: Component) -> Finding:
+def _measurements(a: Component, b: Component, tolerance: float) -> Finding:
     if len(a.qubits) <= _RESPONSES:
         gap = np.abs(response(a) - response(b)).max()
-        return _within(gap, f"what bits {_bits(a)} measure")
+        return _within(gap, f"what bits {_bits(a)} measure", tolerance)
     place = {q: j for j, q in enumerate(a.qubits)}
     left, right = observables(a.ops, place), observables(b.ops, place)
     if left is None or right is None:
@@ -88,7 +92,12 @@ def _measurements(a: Component, b: Component) -> Finding:
     return Finding("stabiliser")
 
 
-def compare_states(asked: tuple[Op, ...], made: tuple[Op, ...], num_qubits: int) -> Finding:
+def compare_states(
+    asked: tuple[Op, ...],
+    made: tuple[Op, ...],
+    num_qubits: int,
+    tolerance: float = TOLERANCE,
+) -> Finding:
     """The states two preparations make from |0...0>, up to a global phase.
 
     Raises:
@@ -97,20 +106,21 @@ def compare_states(asked: tuple[Op, ...], made: tuple[Op, ...], num_qubits: int)
     found = []
     for block in _blocks((*asked, *made), num_qubits):
         a, b = ([op for op in ops if set(op.qubits) <= set(block)] for ops in (asked, made))
-        found.append(_states(a, b, block))
+        found.append(_states(a, b, block, tolerance))
     return worst(found)
 
 
-def _states(a: Sequence[Op], b: Sequence[Op], qubits: Sequence[int]) -> Finding:
+def _states(a: Sequence[Op], b: Sequence[Op], qubits: Sequence[int], tolerance: float) -> Finding:
     unitary = all(op.name not in ("measure", "reset", "if_else") for op in (*a, *b))
     what = f"the state of logical qubits {','.join(map(str, qubits))} before the barrier"
     if unitary and len(qubits) <= _AMPLITUDES:
         left, right = amplitudes(a, qubits), amplitudes(b, qubits)
         overlap = complex(np.vdot(right, left))
         phase = overlap / abs(overlap) if abs(overlap) > 0.5 else 1.0
-        return _within(np.abs(left - phase * right).max(), what)
+        return _within(np.abs(left - phase * right).max(), what, tolerance)
     if len(qubits) <= _MATRICES:
-        return _within(np.abs(prepared_state(a, qubits) - prepared_state(b, qubits)).max(), what)
+        gap = np.abs(prepared_state(a, qubits) - prepared_state(b, qubits)).max()
+        return _within(gap, what, tolerance)
     place = {q: i for i, q in enumerate(qubits)}
     generators = stabilisers(a, place), stabilisers(b, place)
     if None in generators:
@@ -120,8 +130,8 @@ def _states(a: Sequence[Op], b: Sequence[Op], qubits: Sequence[int]) -> Finding:
     return Finding("stabiliser")
 
 
-def _within(gap: float, what: str) -> Finding:
-    if not gap <= TOLERANCE:
+def _within(gap: float, what: str, tolerance: float) -> Finding:
+    if not gap <= tolerance:
         raise Mismatch(f"{what} differs by {gap:.3g}")
     return Finding("exact", float(gap))
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ebit.backends.calibration import Calibration
 from ebit.backends.equal import (
     ORDER,
+    TOLERANCE,
     Finding,
     Mismatch,
     compare_measurements,
@@ -74,10 +75,10 @@ def guard_circuits(
                 f"compiled circuit {source.name!r} is not what was asked: {wrong}"
             ) from None
     total = worst(found)
-    return GuardReport(total.status, total.gap, _WORDS[total.status])
+    return GuardReport(total.status, total.gap, WORDS[total.status])
 
 
-_WORDS = {
+WORDS = {
     "exact": "prepared states and outcome distributions equal the source's",
     "stabiliser": "stabilisers and measured Pauli operators equal the source's where it is wide",
     "unchecked": "gates, qubits, bits and barrier are as asked; the circuit is too wide to compare "
@@ -160,17 +161,44 @@ def _content(source: Any, native: Any, qubits: Sequence[int]) -> Finding:
         raise Mismatch(f"bit {bit} is read after its qubit has met another")
     asked = _slices(source, cut, {i: i for i in range(len(qubits))})
     made = _slices(native, native_cut, {q: i for i, q in enumerate(qubits)})
-    return worst(_parts_compared(asked, made))
+    return worst(compare_parts(asked, made))
 
 
-def _parts_compared(
-    asked: Sequence[tuple[Op, ...]], made: Sequence[tuple[Op, ...]]
+def cut_at_barrier(circuit: Any, qubits: Sequence[int]) -> list[tuple[Op, ...]]:
+    """Operations between the labelled barriers of a circuit, on logical qubits.
+
+    Args:
+        circuit: a Qiskit circuit.
+        qubits: its qubit for each logical one.
+    """
+    return _slices(circuit, _cut(circuit, qubits), {q: i for i, q in enumerate(qubits)})
+
+
+def compare_parts(
+    asked: Sequence[tuple[Op, ...]],
+    made: Sequence[tuple[Op, ...]],
+    *,
+    tolerance: float | None = None,
 ) -> Iterator[Finding]:
-    """Each part on its own, equal ones once: a chip full of pairs is compared as fast as one."""
+    """Each part on its own, equal ones once: a chip full of pairs is compared as fast as one.
+
+    Args:
+        asked: operations between labelled barriers, on logical qubits.
+        made: the same of what was compiled.
+        tolerance: largest difference of a matrix element, the guard's own by default.
+
+    Raises:
+        Mismatch: a part differs; the text says in what.
+    """
     found = parts([*asked, *made])
     for part in found:
         try:
-            yield _compared(part.ops[: len(asked)], part.ops[len(asked) :], len(part.qubits))
+            yield _compared(
+                part.ops[: len(asked)],
+                part.ops[len(asked) :],
+                len(part.qubits),
+                TOLERANCE if tolerance is None else tolerance,
+            )
         except Mismatch as wrong:
             if len(found) == 1:
                 raise
@@ -182,13 +210,16 @@ def _parts_compared(
 
 @lru_cache(maxsize=4096)
 def _compared(
-    asked: tuple[tuple[Op, ...], ...], made: tuple[tuple[Op, ...], ...], num_qubits: int
+    asked: tuple[tuple[Op, ...], ...],
+    made: tuple[tuple[Op, ...], ...],
+    num_qubits: int,
+    tolerance: float,
 ) -> Finding:
-    found = compare_outcomes(tuple(chain(*asked)), tuple(chain(*made)))
+    found = compare_outcomes(tuple(chain(*asked)), tuple(chain(*made)), tolerance)
     if len(asked) != 2:
         return found
-    state = compare_states(asked[0], made[0], num_qubits)
-    measured = compare_measurements(asked[1], made[1])
+    state = compare_states(asked[0], made[0], num_qubits, tolerance)
+    measured = compare_measurements(asked[1], made[1], tolerance)
     # Equal states before the barrier and equal measurements after it give equal outcomes.
     implied = worst([state, measured])
     best = min((found, implied), key=lambda f: ORDER.index(f.status))

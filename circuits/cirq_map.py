@@ -11,7 +11,7 @@ to leave them alone (``tags_to_ignore``) or can be given the two sides apart (`s
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 from qiskit import QuantumCircuit
 from qiskit.circuit import CircuitInstruction
@@ -22,6 +22,18 @@ from ebit.games import ArgumentError
 
 # Seconds in picoseconds, by Qiskit's units of delay.
 _PICOSECONDS = {"s": 1e12, "ms": 1e9, "us": 1e6, "ns": 1e3, "ps": 1.0}
+
+
+class Piece(NamedTuple):
+    """Operations between two barriers.
+
+    Args:
+        tag: label of the last labelled barrier before it, None before the first.
+        operations: Cirq operations in order, already tagged.
+    """
+
+    tag: str | None
+    operations: tuple[Any, ...]
 
 
 def to_cirq(circuit: QuantumCircuit) -> Any:
@@ -49,17 +61,34 @@ def to_cirq(circuit: QuantumCircuit) -> Any:
     """
     import cirq
 
+    result = cirq.Circuit()
+    for piece in pieces(circuit):
+        result += cirq.Circuit(piece.operations)
+    return result
+
+
+def pieces(circuit: QuantumCircuit) -> tuple[Piece, ...]:
+    """Translate a circuit barrier by barrier, so that each side can be compiled on its own.
+
+    Args:
+        circuit: see `to_cirq`, which raises the same errors.
+
+    Returns:
+        One piece more than the circuit has barriers.
+    """
+    import cirq
+
     qubits = {bit: cirq.LineQubit(i) for i, bit in enumerate(circuit.qubits)}
     clbits = {bit: i for i, bit in enumerate(circuit.clbits)}
     measured: set[int] = set()
     tag: str | None = None
-    parts: list[list[Any]] = [[]]
+    parts: list[tuple[str | None, list[Any]]] = [(None, [])]
     for instruction in circuit.data:
         operation = instruction.operation
         targets = [qubits[bit] for bit in instruction.qubits]
         if operation.name == "barrier":
-            parts.append([])
             tag = operation.label or tag
+            parts.append((tag, []))
             continue
         if operation.name == "measure":
             key = clbits[instruction.clbits[0]]
@@ -75,11 +104,8 @@ def to_cirq(circuit: QuantumCircuit) -> Any:
             made = _conditional(operation, targets, key, value, known=key in measured)
         else:
             made = _gates(operation, targets)
-        parts[-1] += [made_one.with_tags(tag) if tag else made_one for made_one in made]
-    result = cirq.Circuit()
-    for part in parts:
-        result += cirq.Circuit(part)
-    return result
+        parts[-1][1].extend(made_one.with_tags(tag) if tag else made_one for made_one in made)
+    return tuple(Piece(label, tuple(operations)) for label, operations in parts)
 
 
 def split(circuit: Any, *, label: str = PREPARED) -> tuple[Any, Any]:

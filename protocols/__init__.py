@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ebit.protocols.bell_test import bell
-    from ebit.protocols.mapping import chip_map
     from ebit.protocols.fringes import fringe
+    from ebit.protocols.mapping import chip_map
     from ebit.protocols.planning import plan
     from ebit.protocols.resuming import begin, estimate_of, resume, score_job
     from ebit.protocols.run import Run, run_experiment

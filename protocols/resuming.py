@@ -19,7 +19,7 @@ from ebit.protocols.run import (
 from ebit.protocols.terms import Confirm
 
 if TYPE_CHECKING:
-    from ebit.backends import Compiled, Estimate, Job
+    from ebit.backends import Backend, Compiled, Estimate, Job
     from ebit.circuits.program import Program
 
 __all__ = ["begin", "estimate_of", "play", "program_of", "resume", "score_job"]
@@ -60,16 +60,24 @@ def begin(
         >>> score.status
         'violation'
     """
+    from ebit.backends import open_backend
+
+    where = open_backend(backend)
+    if not isinstance(backend, str) and not where.describe().remote:
+        raise ArgumentError(
+            f"backend must be a name for a run that is collected later, but was {where.name}, "
+            "which lives in this process only"
+        )
     program, purpose, total, place = program_of(
-        kind, backend, shots, qubits=qubits, seed=seed, **options
+        kind, where, shots, qubits=qubits, seed=seed, **options
     )
     return start_experiment(
         program,
-        backend,
+        where,
         shots=total,
         qubits=place,
         pair=pair,
-        seed=_seed(kind, backend, seed),
+        seed=_seed(kind, where, seed),
         progress=progress,
         confirm=confirm,
         max_seconds=max_seconds,
@@ -94,16 +102,19 @@ def play(
 
     The arguments are those of `begin`.
     """
+    from ebit.backends import open_backend
+
+    where = open_backend(backend)  # once: on a processor this asks the provider
     program, purpose, total, place = program_of(
-        kind, backend, shots, qubits=qubits, seed=seed, **options
+        kind, where, shots, qubits=qubits, seed=seed, **options
     )
     run = run_experiment(
         program,
-        backend,
+        where,
         shots=total,
         qubits=place,
         pair=pair,
-        seed=_seed(kind, backend, seed),
+        seed=_seed(kind, where, seed),
         progress=progress,
         confirm=confirm,
         max_seconds=max_seconds,
@@ -256,10 +267,8 @@ def _record_prediction(job: Job | str, run: Run, score: Any) -> None:
             kept.ledger.note(kept.id, line)
 
 
-def _seed(kind: str, backend: str | object, seed: int | None) -> int | None:
+def _seed(kind: str, where: Backend, seed: int | None) -> int | None:
     """The seed of the run itself: on a processor the seed of a state draws its stabilisers only."""
-    from ebit.backends import open_backend
-
-    if kind == "state" and seed is not None and open_backend(backend).describe().remote:
+    if kind == "state" and seed is not None and where.describe().remote:
         return None
     return seed

@@ -151,18 +151,10 @@ def start_experiment(
     """Send an experiment and return at once: the arguments of `run_experiment`.
 
     A simulator's run is computed by whoever collects it.
-
-    Raises:
-        ArgumentError: the backend is an object, which no other process could open again.
     """
     from ebit.backends import begin
 
     where, compiled = _ready(experiment, backend, shots, qubits, pair, seed, progress)
-    if not isinstance(backend, str) and not where.describe().remote:
-        raise ArgumentError(
-            f"backend must be a name for a run that is collected later, but was {where.name}, "
-            "which lives in this process only"
-        )
     check_terms(confirm, max_seconds)
     agree(where, experiment, int(shots), confirm=confirm, max_seconds=max_seconds)
     return begin(where, compiled, shots=int(shots), seed=seed, purpose=purpose, progress=progress)

@@ -28,9 +28,9 @@ def test_names_open():
         ("are", "aer"),
         ("cirk", "cirq"),
         ("", "known name"),
-        ("ibm:ibm_fez", "not in this version"),
+        ("ibm:ibm_fez", "no account of IBM is known here"),
         ("google:weber", "not in this version"),
-        ("cirq:willow_pink", "not in this version"),
+        ("cirq:willow_red", "rainbow, weber, willow_pink"),
     ],
 )
 def test_unknown_names_are_refused_with_a_way_out(name, words):
