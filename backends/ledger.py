@@ -167,7 +167,7 @@ class Ledger:
             changed = db.execute(
                 "UPDATE runs SET stage = ?, reason = ?, updated = ? "
                 "WHERE id = ? AND stage NOT IN ('done', ?)",
-                (stage, reason, now, id, stage),
+                (stage, _clean(reason), now, id, stage),
             ).rowcount
             db.execute("DELETE FROM claims WHERE run = ?", (id,))
             if changed:
@@ -314,8 +314,12 @@ def _known(changed: int, id: str) -> None:
 
 
 def _event(db: sqlite3.Connection, id: str, at: str, what: str) -> None:
-    text = what.encode("utf-8", "replace").decode()  # a provider's words may hold anything
-    db.execute("INSERT INTO events (run, at, what) VALUES (?, ?, ?)", (id, at, text))
+    db.execute("INSERT INTO events (run, at, what) VALUES (?, ?, ?)", (id, at, _clean(what)))
+
+
+def _clean(text: str) -> str:
+    """A provider's words may hold anything, also what SQLite does not take."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _now() -> str:

@@ -214,7 +214,7 @@ class LabBackend:
 
     def fetch(self, handle: Handle, *, progress: Progress | None = None) -> Outcome:
         known = self._known(handle.id)
-        count = len(handle.metadata["parts"])
+        count = len(handle.metadata["pieces"])
         got = []
         for k in range(count):
             if k not in known:
@@ -258,7 +258,7 @@ class LabBackend:
         shots = tuple(int(n) for n in np.sum(plain["parts"], axis=0))
         ids = tuple(known[k] for k in sorted(known))
         return Handle(
-            self.name, id, plain["experiment"], shots, None, ids, {"parts": plain["parts"]}
+            self.name, id, plain["experiment"], shots, None, ids, {"pieces": plain["parts"]}
         )
 
 
