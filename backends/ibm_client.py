@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ebit.backends.ibm_errors import NO_ACCOUNT, explain, judge, keep_secret
-from ebit.backends.patience import Patience, insist, within
+from ebit.backends.patience import Patience, insist, patience_here, within
 from ebit.games import ArgumentError, EbitError
 
 __all__ = ["Line", "account_visible", "open_device", "open_service", "patience_here"]
@@ -66,30 +66,6 @@ class Line:
         """Limits for what is good to know, but not worth waiting for."""
         full = self.patience
         return Patience(min(full.call, 20.0), min(full.total, 20.0), full.pause, full.longest)
-
-
-def patience_here() -> Patience:
-    """The limits of calls on the network, shortened by EBIT_PATIENCE (seconds in all).
-
-    >>> import os
-    >>> os.environ["EBIT_PATIENCE"] = "30"
-    >>> patience_here().total, patience_here().call
-    (30.0, 30.0)
-    >>> del os.environ["EBIT_PATIENCE"]
-    """
-    text = os.environ.get("EBIT_PATIENCE", "").strip()
-    full = Patience()
-    if not text:
-        return full
-    try:
-        total = float(text)
-    except ValueError:
-        total = -1.0
-    if not 0 < total < float("inf"):
-        raise ArgumentError(f"EBIT_PATIENCE must be a number of seconds, but was {text!r}")
-    return Patience(
-        min(full.call, total), total, min(full.pause, total / 20), min(full.longest, total / 4)
-    )
 
 
 def account_visible() -> bool:

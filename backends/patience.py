@@ -7,6 +7,7 @@ every retry a pause that grows, and the whole an end.
 
 from __future__ import annotations
 
+import os
 import random
 import threading
 import time
@@ -14,9 +15,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from ebit.games import NetworkError
+from ebit.games import ArgumentError, NetworkError
 
-__all__ = ["DeadlineError", "Patience", "insist", "say"]
+__all__ = ["DeadlineError", "Patience", "insist", "patience_here", "say"]
 
 _T = TypeVar("_T")
 Say = Callable[[str], None]
@@ -91,6 +92,30 @@ def insist(
             say(progress, f"{what}: {one_line(error)}; trying again in {wait:.0f} s")
             time.sleep(wait)
             pause = min(2 * pause, limits.longest)
+
+
+def patience_here() -> Patience:
+    """The limits of calls on the network, shortened by EBIT_PATIENCE (seconds in all).
+
+    >>> import os
+    >>> os.environ["EBIT_PATIENCE"] = "30"
+    >>> patience_here().total, patience_here().call
+    (30.0, 30.0)
+    >>> del os.environ["EBIT_PATIENCE"]
+    """
+    text = os.environ.get("EBIT_PATIENCE", "").strip()
+    full = Patience()
+    if not text:
+        return full
+    try:
+        total = float(text)
+    except ValueError:
+        total = -1.0
+    if not 0 < total < float("inf"):
+        raise ArgumentError(f"EBIT_PATIENCE must be a number of seconds, but was {text!r}")
+    return Patience(
+        min(full.call, total), total, min(full.pause, total / 20), min(full.longest, total / 4)
+    )
 
 
 def within(work: Callable[[], _T], seconds: float, what: str) -> _T:

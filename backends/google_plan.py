@@ -1,0 +1,158 @@
+"""How a run is shared among Google's jobs, as plain data that travels with them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ebit.backends.model import Compiled, Handle
+from ebit.games import ArgumentError
+
+__all__ = ["Part", "Plan", "plan_from_handle", "plan_of", "split"]
+
+_ID = re.compile(r"[A-Za-z0-9_-]{1,48}")
+
+
+@dataclass(frozen=True)
+class Part:
+    """One job: circuits that take the same number of shots.
+
+    Attributes:
+        circuits: their numbers in the experiment.
+        shots: of each.
+    """
+
+    circuits: tuple[int, ...]
+    shots: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run at Google.
+
+    Attributes:
+        id: our own id.
+        experiment: content hash of the experiment.
+        device: the processor.
+        qubits: physical qubits, in logical order.
+        widths: bits of each circuit.
+        keys: bits of each circuit that are measured.
+        parts: the jobs.
+    """
+
+    id: str
+    experiment: str
+    device: str
+    qubits: tuple[int, ...]
+    widths: tuple[int, ...]
+    keys: tuple[tuple[int, ...], ...]
+    parts: tuple[Part, ...]
+
+    @staticmethod
+    def name(id: str, part: int) -> str:
+        """What program and job of a part are called."""
+        return f"ebit-{id}-{part + 1}"
+
+    @property
+    def label(self) -> str:
+        """The id as a label: small letters, digits, dashes."""
+        return self.id.lower()
+
+    @property
+    def total(self) -> int:
+        """Shots over all circuits."""
+        return sum(part.shots * len(part.circuits) for part in self.parts)
+
+    def handle(self, backend: str, sent: Sequence[str]) -> Handle:
+        """The handle of a run of which these parts were sent."""
+        shots = [0] * len(self.widths)
+        for part in self.parts:
+            for circuit in part.circuits:
+                shots[circuit] = part.shots
+        return Handle(
+            backend=backend,
+            id=self.id,
+            experiment_id=self.experiment,
+            shots=tuple(shots),
+            provider_ids=tuple(sent),
+            metadata=self.to_plain(),
+        )
+
+    def to_plain(self) -> dict[str, Any]:
+        """Plain data; `from_plain` reads it."""
+        return {
+            "run": self.id,
+            "experiment": self.experiment,
+            "device": self.device,
+            "qubits": list(self.qubits),
+            "widths": list(self.widths),
+            "keys": [list(keys) for keys in self.keys],
+            "parts": [{"circuits": list(p.circuits), "shots": p.shots} for p in self.parts],
+        }
+
+    @classmethod
+    def from_plain(cls, data: Mapping[str, Any]) -> Plan:
+        """The plan that `to_plain` wrote."""
+        return cls(
+            id=data["run"],
+            experiment=data["experiment"],
+            device=data["device"],
+            qubits=tuple(data["qubits"]),
+            widths=tuple(data["widths"]),
+            keys=tuple(tuple(keys) for keys in data["keys"]),
+            parts=tuple(Part(tuple(p["circuits"]), p["shots"]) for p in data["parts"]),
+        )
+
+
+def split(shares: Sequence[int]) -> tuple[Part, ...]:
+    """One job for all circuits that take the same number of shots.
+
+    >>> split([100, 100, 50])
+    (Part(circuits=(0, 1), shots=100), Part(circuits=(2,), shots=50))
+    """
+    groups: dict[int, list[int]] = {}
+    for circuit, shots in enumerate(shares):
+        groups.setdefault(shots, []).append(circuit)
+    return tuple(Part(tuple(circuits), shots) for shots, circuits in groups.items())
+
+
+def plan_of(compiled: Compiled, shots: int, id: str, device: str) -> Plan:
+    """The plan of a run.
+
+    Raises:
+        ArgumentError: the id has characters that Google's names should not have.
+    """
+    if not _ID.fullmatch(id):
+        raise ArgumentError(
+            f"argument id must be 1 to 48 letters, digits, '-' or '_', but was {id!r}"
+        )
+    keys = tuple(
+        tuple(sorted(int(k.removeprefix("c")) for k in circuit.all_measurement_key_names()))
+        for circuit in compiled.circuits
+    )
+    return Plan(
+        id=id,
+        experiment=compiled.experiment.id,
+        device=device,
+        qubits=tuple(compiled.qubits),
+        widths=compiled.experiment.widths,
+        keys=keys,
+        parts=split(compiled.experiment.allocate(shots)),
+    )
+
+
+def plan_from_handle(handle: Handle) -> Plan:
+    """The plan inside a handle.
+
+    Raises:
+        ArgumentError: the handle is not one of Google's.
+    """
+    try:
+        return Plan.from_plain(handle.metadata)
+    except (KeyError, TypeError):
+        raise ArgumentError(
+            f"argument handle must be of a run on a processor of Google, but run {handle.id!r} is "
+            f"of {handle.backend}"
+        ) from None
