@@ -52,15 +52,15 @@ def begin(
         progress: told of what happens if it has a method ``say``.
 
     Raises:
-        ArgumentError: the purpose is not plain data, or the circuits cannot be kept.
+        ArgumentError: the purpose is not plain data.
+        EbitError: the circuits cannot be kept: nothing was sent.
         LedgerError: the ledger cannot be written: nothing was sent.
         NetworkError: the provider could not be reached; the run is in the ledger, and collecting it
             sends what is missing.
         JobError: the provider refused it; the run is in the ledger as failed.
         Stopped: the user interrupted the sending; collecting the run sends what is missing.
     """
-    from ebit.circuits.record import circuits_to_bytes, program_to_bytes
-
+    program, circuits = _as_bytes(compiled)
     book = Ledger() if ledger is None else ledger
     described = where.describe()
     if not described.remote and seed is None:
@@ -72,8 +72,8 @@ def begin(
         backend=where.name,
         name=compiled.experiment.name,
         program_id=compiled.experiment.id,
-        program=program_to_bytes(compiled.experiment),
-        compiled=circuits_to_bytes(compiled.circuits),
+        program=program,
+        compiled=circuits,
         calibration=None if calibration is None else calibration.to_json(),
         facts=facts_of(compiled, described, shots, seed, purpose or {}),
     )
@@ -199,6 +199,27 @@ def cancel_job(
         return kept
     line = replace(found.entry.summary, stage="cancelled", reason="cancelled by the user")
     return replace(found, entry=replace(found.entry, summary=line))
+
+
+def _as_bytes(compiled: Compiled) -> tuple[bytes, bytes]:
+    """What was asked and what will run, as the ledger keeps them.
+
+    Raises:
+        EbitError: they cannot be written, or not be read again, which is better known now.
+    """
+    from ebit.circuits.record import (
+        circuits_from_bytes,
+        circuits_to_bytes,
+        program_from_bytes,
+        program_to_bytes,
+    )
+
+    program = program_to_bytes(compiled.experiment)
+    circuits = circuits_to_bytes(compiled.circuits)
+    same = program_from_bytes(program).id == compiled.experiment.id
+    if not same or len(circuits_from_bytes(circuits)) != len(compiled.circuits):
+        raise EbitError(f"{compiled.experiment.name} cannot be stored: it reads back as another")
+    return program, circuits
 
 
 def _broken_off(

@@ -53,8 +53,9 @@ class Experiment(Program):
     details: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not self.weights:
-            object.__setattr__(self, "weights", (1.0,) * len(self.circuits))
+        # Plain floats: the id is computed from them, here and wherever it is read back.
+        weights = tuple(float(w) for w in self.weights) or (1.0,) * len(self.circuits)
+        object.__setattr__(self, "weights", weights)
         _check(self)
 
     def __repr__(self) -> str:

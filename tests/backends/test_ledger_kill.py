@@ -98,6 +98,15 @@ def test_killed_at_some_lines(tmp_path: Path, right: Shots, lines: range) -> Non
     check(tally, len(chosen))
 
 
+def test_killed_on_a_network_file_system(
+    tmp_path: Path, right: Shots, lines: range, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With SQLite's plain journal in place of the write-ahead log."""
+    monkeypatch.setattr("ebit.backends.ledger_file.on_network", lambda folder: True)
+    chosen = some(random.Random(6), lines[:-40], 12)
+    check(each_line(tmp_path, right, chosen), len(chosen))
+
+
 @pytest.mark.slow
 def test_killed_at_every_line(tmp_path: Path, right: Shots, lines: range) -> None:
     tally = each_line(tmp_path, right, list(lines))

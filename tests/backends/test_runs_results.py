@@ -137,6 +137,18 @@ def test_circuits_that_cannot_be_kept_are_not_sent(lab: Spoilt, book: Ledger) ->
     assert not lab.lab.accepted()
 
 
+def test_what_would_not_be_read_again_is_not_sent(
+    lab: Spoilt, book: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled = lab.compile(TEST)
+    with monkeypatch.context() as patch:
+        patch.setattr("ebit.circuits.record.circuits_from_bytes", lambda data: ())
+        with pytest.raises(EbitError, match=r"cannot be (stored|read)"):
+            begin(lab, compiled, shots=SHOTS, ledger=book)
+    assert book.runs() == ()
+    assert not lab.lab.accepted()
+
+
 def test_a_purpose_is_given_back(lab: Spoilt, book: Ledger) -> None:
     purpose = {"kind": "bell", "pair": [3, 4], "level": 0.01, "name": "jörg", "none": None}
     assert open_job(begun(lab, book, purpose=purpose), ledger=book).purpose == purpose
