@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ebit.backends import Job, Stopped, begin, cancel_job, collect, open_job
+from ebit.backends import AerBackend, Job, Stopped, begin, cancel_job, collect, open_job
 from ebit.backends.ledger import Ledger
 from ebit.circuits import chsh
 from ebit.games import BudgetError, EbitError, JobError, NetworkError
@@ -228,6 +228,14 @@ def test_cancelled(place: Place, part: int | None) -> None:
     assert place.accepted == before  # nothing more was sent
     assert place.book.runs()[0].reason == "cancelled by the user"
     assert open_job(id, ledger=place.book).status().phase == "cancelled"
+
+
+def test_a_simulators_run_is_cancelled(place: Place) -> None:
+    aer = AerBackend()
+    job = begin(aer, aer.compile(TEST), shots=SHOTS, ledger=place.book)
+    assert cancel_job(job, backend=aer).stage == "cancelled"
+    with pytest.raises(JobError, match="was cancelled and gives no shots: cancelled by the user"):
+        collect(job, backend=aer)
 
 
 def test_cancelled_by_the_providers_own_page(place: Place) -> None:

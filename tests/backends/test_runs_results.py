@@ -188,3 +188,46 @@ def test_a_damaged_content_is_mended_by_the_next_run(book: Ledger, lab: LabBacke
         open_job(id, ledger=book)
     assert book.runs()[0].id == id
     assert open_job(begun(lab, book), ledger=book).program.id == TEST.id
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "DELETE FROM shots WHERE circuit = 3",
+        "DELETE FROM shots",
+        "UPDATE shots SET circuit = 7 WHERE circuit = 0",
+        "UPDATE shots SET count = count - 1",
+        "UPDATE shots SET packed = (SELECT packed FROM shots WHERE circuit = 0)",
+        "UPDATE shots SET packed = x'00' WHERE circuit = 0",
+        "UPDATE runs SET outcome = replace(outcome, 'a file', 'a lab')",
+    ],
+)
+def test_shots_that_are_not_what_was_written(book: Ledger, lab: LabBackend, harm: str) -> None:
+    id = collect(begun(lab, book), backend=lab, ledger=book).id
+    with book._file.write() as db:
+        assert db.execute(harm).rowcount
+    with pytest.raises(EbitError, match="its shots are not what was written") as caught:
+        open_job(id, ledger=book).trials  # noqa: B018
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("column", ["backend", "name", "program_id", "facts"])
+def test_a_record_that_is_not_what_was_written(book: Ledger, lab: LabBackend, column: str) -> None:
+    id = begun(lab, book)
+    with book._file.write() as db:
+        db.execute(f"UPDATE runs SET {column} = {column} || ' '")
+    with pytest.raises(EbitError, match="its record is not what was written"):
+        open_job(id, ledger=book)
+    assert book.runs()[0].id == id
+
+
+@pytest.mark.parametrize("harm", ["facts = 'x'", "handle = '{'", "handle = '[1]'", "facts = '[]'"])
+def test_a_damaged_row_does_not_hide_the_others(book: Ledger, lab: LabBackend, harm: str) -> None:
+    bad, good = begun(lab, book), begun(lab, book)
+    with book._file.write() as db:
+        db.execute(f"UPDATE runs SET {harm} WHERE id = ?", (bad,))
+    assert [line.id for line in book.runs()] == [good, bad]
+    assert book.runs()[1].reason == "its record is damaged"
+    assert open_job(good, ledger=book).stage == "submitted"
+    with pytest.raises(EbitError, match="is damaged"):
+        open_job(bad, ledger=book)
