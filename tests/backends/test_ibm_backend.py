@@ -13,10 +13,9 @@ import numpy as np
 import pytest
 
 from ebit.backends import Handle, open_backend
-from ebit.circuits import Experiment, Readout, chsh, with_readout
-from ebit.circuits.layout import PREPARED, blank
+from ebit.circuits import chsh, with_readout
 from ebit.games import ArgumentError, GuardError, JobError
-from ebit.games import chsh as chsh_game
+from tests.backends.certain import certain
 from tests.backends.ibmhelp import Listener, opened, served
 from tests.servers.ibm_server import IbmServer, environment
 
@@ -34,24 +33,6 @@ def server(running: IbmServer, monkeypatch: pytest.MonkeyPatch) -> IbmServer:
     for name, value in environment(running).items():
         monkeypatch.setenv(name, value)
     return running
-
-
-def certain(bits: str) -> Experiment:
-    """Four circuits of two qubits with certain outcomes: bit j of circuit i is bits[i][j]."""
-    game = chsh_game()
-    circuits = []
-    for i in range(4):
-        a, b = bits.split()[i]
-        circuit = blank(2, 2, name=f"certain {i}")
-        if a == "1":
-            circuit.x(0)
-        if b == "1":
-            circuit.x(1)
-        circuit.barrier(label=PREPARED)
-        circuit.measure([0, 1], [0, 1])
-        circuits.append(circuit)
-    readouts = tuple(Readout(q, ((), ()), ((0,), (1,))) for q in range(4))
-    return Experiment("certain", game, tuple(circuits), readouts, ((0,), (1,)), ("A", "B"))
 
 
 def test_described_and_priced(server: IbmServer) -> None:

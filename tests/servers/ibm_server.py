@@ -143,6 +143,9 @@ class _Handler(BaseHTTPRequestHandler):
         parts = urlsplit(self.path)
         path = unquote(parts.path)
         ibm = self.server.ibm
+        if ibm.closed.is_set():  # a connection that was kept open dies with the server
+            self._hang_up()
+            return
         request = Request(self.command, path, parse_qs(parts.query), body, self.headers)
         if not path.startswith("/control"):
             ibm.requests.append((self.command, path))
