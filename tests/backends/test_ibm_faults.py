@@ -218,14 +218,14 @@ def test_a_restart_in_the_middle_of_everything(
             with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
                 assert process.stdout is not None
                 process.stdout.readline()
-                stop.wait(0.7)
+                stop.wait(4.0)  # it needs two seconds to run a job
                 process.kill()
             killed.append(1)
 
     thread = threading.Thread(target=flicker)
     thread.start()
     try:
-        backend.line.patience = Patience(call=5, total=60, pause=0.05, longest=0.5)
+        backend.line.patience = Patience(call=10, total=90, pause=0.05, longest=0.5)
         handle = backend.submit(compiled, shots=4 * 900, id="flicker")
         outcome = backend.fetch(handle)
     finally:
