@@ -139,9 +139,12 @@ class Job:
             return JobState("done")
         if self.stage in ("failed", "cancelled"):
             return JobState(self.stage, detail=self.entry.summary.reason)  # type: ignore[arg-type]
-        if self.handle is None or not self.entry.facts["remote"]:
+        if not self.entry.facts["remote"]:
             return JobState("queued", detail="not sent yet" if self.handle is None else "local")
-        return (backend or open_backend(self.entry.summary.backend)).status(self.handle)
+        where = backend or open_backend(self.entry.summary.backend)
+        # A process that was killed may have sent it without living to write that down.
+        handle = self.handle or where.find(self.id)
+        return JobState("queued", detail="not sent yet") if handle is None else where.status(handle)
 
 
 def open_job(id: str | Job, *, ledger: Ledger | None = None) -> Job:

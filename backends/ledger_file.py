@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+import random
 import sqlite3
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
@@ -18,6 +20,7 @@ __all__ = ["LedgerError", "LedgerFile"]
 
 # SQLite's words for a file that is read-only, a failing disk, a full one, one that cannot be made.
 _UNWRITABLE = {8, 10, 13, 14}
+_OTHERS = {5, 6}  # busy, locked
 _BUSY = 60.0  # seconds to wait for another process's transaction, each a few milliseconds long
 
 # One transaction at a time in this process. SQLite's locks belong to the process, and two things
@@ -59,8 +62,7 @@ class LedgerFile:
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
         """One transaction: on disk when the block ends, undone when it fails."""
-        with _gate, self._told(), closing(self._current()) as db:
-            db.execute("BEGIN IMMEDIATE")
+        with _gate, self._told(), closing(_patiently(self._begun)) as db:
             try:
                 yield db
                 db.execute("COMMIT")
@@ -73,9 +75,29 @@ class LedgerFile:
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
         """A connection to read from; everything is as it was at one moment."""
-        with _gate, self._told(), closing(self._readable()) as db:
-            db.execute("BEGIN")
+        with _gate, self._told(), closing(_patiently(self._readable)) as db:
             yield db
+
+    def _begun(self) -> sqlite3.Connection:
+        """A connection in a transaction that may write."""
+        db = self._current()
+        try:
+            db.execute("BEGIN IMMEDIATE")
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+    def _readable(self) -> sqlite3.Connection:
+        """A connection in a transaction that reads, even where nothing can be written."""
+        db = self._openable()
+        try:
+            db.execute("BEGIN")
+            db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        except BaseException:
+            db.close()
+            raise
+        return db
 
     def there(self) -> bool:
         """Whether there is a file; looking makes none.
@@ -105,7 +127,7 @@ class LedgerFile:
             raise
         return db
 
-    def _readable(self) -> sqlite3.Connection:
+    def _openable(self) -> sqlite3.Connection:
         """A connection to read from, even where nothing can be written."""
         try:
             return self._current()
@@ -143,8 +165,10 @@ class LedgerFile:
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
     def _check(self, db: sqlite3.Connection) -> None:
+        db.execute("BEGIN")  # all three at one moment: another process may be making the tables
         application, version = _number(db, "application_id"), _number(db, "user_version")
         tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        db.execute("COMMIT")
         if application != APPLICATION and (tables or version):
             raise LedgerError(
                 f"{self.path} must be a ledger of ebit, but is some other program's database: "
@@ -185,6 +209,19 @@ class LedgerFile:
             raise LedgerError(f"the ledger {self.path} {_DAMAGED}") from None
         except (sqlite3.Error, OSError) as error:
             raise LedgerError(f"the ledger {self.path} {_words(error)}") from error
+
+
+def _patiently(work: Callable[[], sqlite3.Connection]) -> sqlite3.Connection:
+    """Try again while others are busy: for some locks SQLite itself does not wait."""
+    end = time.monotonic() + _BUSY
+    while True:
+        try:
+            return work()
+        except sqlite3.OperationalError as error:
+            busy = getattr(error, "sqlite_errorcode", 0) & 255 in _OTHERS
+            if not busy or time.monotonic() > end:
+                raise
+        time.sleep(random.uniform(0.001, 0.02))
 
 
 def _number(db: sqlite3.Connection, pragma: str) -> int:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from inspect import signature
 from typing import Any
 
 from ebit.backends.claims import who
@@ -93,8 +94,11 @@ def send(
             book.submitted(id, handle)
         say(progress, f"sent: {' '.join(handle.provider_ids) or handle.id}")
 
+    # An adapter that can say what it waits for may take whom to tell.
+    told = "progress" in signature(where.submit).parameters
+    more: dict[str, Any] = {"progress": progress} if told else {}
     try:
-        handle = where.submit(compiled, shots=shots, id=id, seed=seed, note=note)
+        handle = where.submit(compiled, shots=shots, id=id, seed=seed, note=note, **more)
     except BaseException as error:
         with unless_full(progress):
             book.note(id, f"sending broke off: {one_line(error)}")

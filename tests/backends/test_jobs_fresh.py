@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -23,7 +23,7 @@ from ebit.backends import (
 )
 from ebit.backends.ledger import Ledger
 from ebit.circuits import chsh
-from ebit.games import JobError
+from ebit.games import JobError, NetworkError
 from tests.fakeprovider import LabBackend, install
 from tests.killing import same_shots
 
@@ -124,6 +124,44 @@ def test_runs_of_an_installed_adapter(name: str) -> None:
     assert open_job("filelab:lab-1").id == job.id
     other = begin(where, where.compile(TEST), shots=200)
     assert cancel_job(other.id).stage == "cancelled"
+
+
+def test_where_a_run_stands_that_its_sender_did_not_live_to_write_down(name: str) -> None:
+    where, book = open_backend(name), Ledger()
+    ids = []
+    for fault in ("lose", "drop"):
+        where.lab.break_next(fault)  # type: ignore[attr-defined]
+        if fault == "lose":
+            with pytest.raises(NetworkError):
+                begin(where, where.compile(TEST), shots=200)
+        else:
+            begin(where, where.compile(TEST), shots=200)
+            with book._file.write() as db:
+                db.execute(
+                    "UPDATE runs SET stage = 'intent', handle = NULL, whole = 0 WHERE seq = 2"
+                )
+        ids.append(book.runs()[0].id)
+    assert open_job(ids[0]).status() == JobState("queued", detail="not sent yet")
+    assert open_job(ids[1]).status() == JobState("done")
+
+
+def test_whoever_watches_is_handed_to_an_adapter_that_can_tell(tmp_path: Path) -> None:
+    class Talking(LabBackend):
+        def submit(self, *args: Any, progress: Any = None, **options: Any) -> Any:
+            progress.say("the lab is slow today")
+            return super().submit(*args, **options)
+
+    class Listener:
+        said: ClassVar[list[str]] = []
+
+        def __call__(self, done: int, total: int) -> None: ...
+
+        def say(self, text: str) -> None:
+            self.said.append(text)
+
+    lab = Talking(tmp_path / "lab")
+    job = begin(lab, lab.compile(TEST), shots=200, progress=Listener())
+    assert Listener.said[:2] == [f"job {job.id[:8]} is in the ledger", "the lab is slow today"]
 
 
 def test_a_job_says_what_it_is() -> None:

@@ -93,7 +93,7 @@ def lines(tmp_path: Path) -> range:
 
 
 def test_killed_at_some_lines(tmp_path: Path, right: Shots, lines: range) -> None:
-    chosen = some(random.Random(5), lines, 40)
+    chosen = some(random.Random(5), lines, 30)
     tally = each_line(tmp_path, right, chosen)
     check(tally, len(chosen))
 
@@ -169,4 +169,4 @@ def test_those_who_resume_are_killed_too(tmp_path: Path, right: Shots) -> None:
 
 @pytest.mark.slow
 def test_those_who_resume_are_killed_many_times(tmp_path: Path, right: Shots) -> None:
-    check(again_and_again(tmp_path, right, 100, 4), 300)
+    check(again_and_again(tmp_path, right, 60, 4), 300)

@@ -15,6 +15,7 @@ import pytest
 
 from ebit.backends import Job, begin, cancel_job, collect, open_job
 from ebit.backends.ledger import Ledger
+from ebit.backends.ledger_file import LedgerFile
 from ebit.circuits import chsh
 from ebit.games import JobError, NetworkError
 from tests.fakeprovider import LabBackend
@@ -85,6 +86,36 @@ def test_many_processes_write_at_once(place: Path, lab: LabBackend, count: int) 
     assert {line.stage for line in Ledger(place).runs()} == {"done"}
     assert lab.lab.accepted() == {(id, k): 1 for id in ids for k in range(PARTS)}
     assert all("a remark" in [w for _, w in Ledger(place).entry(id).events] for id in ids)
+
+
+def race_to_make(folder: Path, races: int) -> None:
+    """Processes that meet at a file which is not there: the narrowest moment of all."""
+    for race in range(races):
+        place = folder / f"{race}.sqlite"
+        begun = time.time() + 0.02
+
+        def work(place: Path = place, begun: float = begun) -> None:
+            while time.time() < begun:
+                pass
+            for k in range(3):
+                with LedgerFile(place).write() as db:
+                    db.execute("INSERT INTO content VALUES (?, x'00')", (f"{os.getpid()} {k}",))
+
+        children = [start(work) for _ in range(8)]
+        assert [wait_for(child) for child in children] == [0] * 8
+        with LedgerFile(place).read() as db:
+            assert db.execute("SELECT count(*) FROM content").fetchone() == (24,)
+
+
+@needs_fork
+def test_a_ledger_is_made_once(tmp_path: Path) -> None:
+    race_to_make(tmp_path, 12)
+
+
+@needs_fork
+@pytest.mark.slow
+def test_a_ledger_is_made_once_many_times(tmp_path: Path) -> None:
+    race_to_make(tmp_path, 200)
 
 
 @needs_fork

@@ -133,12 +133,12 @@ def test_killed_on_the_way(tmp_path: Path) -> None:
     place = fresh("count")
     lines = lines_of(lambda: work(place))
     versions = set()
-    for line in range(1, lines + 1, 3):
+    for line in range(1, lines + 1, 7):
         place = fresh(f"{line}.sqlite")
         assert killed_at(line, lambda place=place: work(place))  # type: ignore[misc]
         versions.add(number(place, "user_version"))
         check(place)
-    print(f"\nkilled {len(range(1, lines + 1, 3))} times while it was brought up to date")
+    print(f"\nkilled {len(range(1, lines + 1, 7))} times while it was brought up to date")
     assert versions == {1, VERSION}
 
 

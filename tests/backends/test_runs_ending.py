@@ -323,7 +323,7 @@ def some_lines(lines: int, stride: int) -> list[int]:
 @needs_fork
 @pytest.mark.parametrize("part", [1, None])
 def test_killed_while_cancelling(tmp_path: Path, part: int | None) -> None:
-    assert killed_while_cancelling(tmp_path, part, 19) > 10
+    assert killed_while_cancelling(tmp_path, part, 41) > 10
 
 
 @needs_fork
