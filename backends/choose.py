@@ -65,7 +65,8 @@ def choose_qubits(
     """
     if experiment.fixed is not None:
         return check_qubits(experiment, calibration, experiment.fixed), None
-    ranked = embeddings(experiment, calibration, pinned=pinned or {})
+    room = experiment.num_qubits <= calibration.num_qubits
+    ranked = embeddings(experiment, calibration, pinned=pinned or {}) if room else []
     if not ranked:
         fixed = f" with qubits {sorted(pinned.values())} fixed" if pinned else ""
         raise ArgumentError(

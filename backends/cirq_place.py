@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ebit.backends.choose import choose_qubits, predictable
 from ebit.backends.cirq_compile import native_circuits
@@ -14,11 +13,8 @@ from ebit.backends.cirq_guard import guard_native
 from ebit.backends.compile import check_qubits
 from ebit.backends.model import Compiled, Description
 from ebit.backends.noise import DeviceNoise
+from ebit.circuits.program import Program
 from ebit.games import ArgumentError
-
-if TYPE_CHECKING:
-    from ebit.circuits import Experiment
-    from ebit.circuits.program import Program
 
 __all__ = ["choose_place", "compile_native", "describe_chip", "without_feed_forward"]
 
@@ -132,8 +128,27 @@ def without_feed_forward(program: Program) -> Program:
     )
     if not conditioned:
         return program
-    experiment: Experiment = program  # type: ignore[assignment]
-    return replace(experiment, circuits=tuple(_controlled(c) for c in program.circuits))
+    return _Recast(program, tuple(_controlled(c) for c in program.circuits))
+
+
+class _Recast(Program):
+    """A program with other circuits that have the same statistics."""
+
+    def __init__(self, program: Program, circuits: tuple[Any, ...]) -> None:
+        self.program = program
+        self.circuits = circuits
+        self.name, self.roles = program.name, program.roles
+        self.weights, self.details = program.weights, program.details
+
+    @property
+    def id(self) -> str:
+        return self.program.id
+
+    def decode(self, shots: Any) -> Any:
+        return self.program.decode(shots)
+
+    def value(self, distributions: Any) -> float | None:
+        return self.program.value(distributions)
 
 
 def _controlled(circuit: Any) -> Any:

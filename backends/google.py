@@ -305,11 +305,7 @@ class GoogleBackend:
         return plan.handle(self.name, sent)
 
     def _jobs(self, handle: Handle) -> list[Any]:
-        plan = plan_from_handle(handle)
-        if plan.device != self.chip.name:
-            raise ArgumentError(
-                f"argument handle must be of a run on {self.name}, but is of {handle.backend}"
-            )
+        plan = plan_from_handle(handle, self.name)
         names = [Plan.name(plan.id, part) for part in range(len(plan.parts))]
         return [self.engine.get_program(name).get_job(name) for name in names]
 
@@ -326,7 +322,7 @@ class GoogleBackend:
 
     def fetch(self, handle: Handle, *, progress: Progress | None = None) -> Outcome:
         """Wait for a run and return its shots. Interrupting the wait leaves the jobs alone."""
-        plan = plan_from_handle(handle)
+        plan = plan_from_handle(handle, self.name)
         pieces: dict[int, npt.NDArray[np.uint8]] = {}
         done = 0
         facts: list[dict[str, Any]] = []

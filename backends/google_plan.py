@@ -143,16 +143,27 @@ def plan_of(compiled: Compiled, shots: int, id: str, device: str) -> Plan:
     )
 
 
-def plan_from_handle(handle: Handle) -> Plan:
-    """The plan inside a handle.
+def plan_from_handle(handle: Handle, backend: str) -> Plan:
+    """The plan inside a handle of a backend.
 
     Raises:
-        ArgumentError: the handle is not one of Google's.
+        ArgumentError: the handle is of another backend, or says two things of its run.
     """
-    try:
-        return Plan.from_plain(handle.metadata)
-    except (KeyError, TypeError):
+    if handle.backend != backend:
         raise ArgumentError(
-            f"argument handle must be of a run on a processor of Google, but run {handle.id!r} is "
-            f"of {handle.backend}"
-        ) from None
+            f"argument handle must be of a run on {backend}, but run {handle.id!r} is of "
+            f"{handle.backend}"
+        )
+    try:
+        plan = Plan.from_plain(handle.metadata)
+    except (KeyError, TypeError):
+        raise ArgumentError(f"argument handle must hold the plan of run {handle.id!r}") from None
+    if plan.handle(backend, handle.provider_ids) != handle or any(
+        name != f"{Plan.name(plan.id, k)}/{Plan.name(plan.id, k)}"
+        for k, name in enumerate(handle.provider_ids)
+    ):
+        raise ArgumentError(
+            f"argument handle must agree with its own plan, but run {handle.id!r} does not: it was "
+            "changed after it was submitted"
+        )
+    return plan

@@ -19,7 +19,7 @@ from ebit.backends.ibm_fetch import collect, fetch_job, state_of
 from ebit.backends.ibm_jobs import cancel, choose, job_by_id, parts_at
 from ebit.backends.ibm_native import check_native
 from ebit.backends.ibm_options import Options, effective
-from ebit.backends.ibm_parts import Plan, plan_in, plan_of, run_tag, split
+from ebit.backends.ibm_parts import Plan, jobs_of, plan_in, plan_of, run_tag, split
 from ebit.backends.ibm_results import Foreign
 from ebit.backends.ibm_submit import send_parts
 from ebit.backends.model import (
@@ -261,18 +261,18 @@ class IbmBackend:
 
     def status(self, handle: Handle) -> JobState:
         """Where a run stands, asked once."""
-        return state_of(self.line, self.device, plan_of(handle), handle)
+        return state_of(self.line, self.device, self._plan(handle), handle)
 
     def fetch(self, handle: Handle, *, progress: Progress | None = None) -> Outcome:
         """Wait for a run and return its shots. Interrupting the wait leaves the jobs alone."""
         outcome = collect(
-            self.line, self.device, plan_of(handle), handle, self.options, progress=progress
+            self.line, self.device, self._plan(handle), handle, self.options, progress=progress
         )
         return outcome
 
     def cancel(self, handle: Handle) -> None:
         """Cancel every job of a run that has not ended."""
-        plan = plan_of(handle)
+        plan = self._plan(handle)
         found = parts_at(self.line, self.device, plan.id)
         jobs = {job.job_id(): job for part in found.values() for job in part}
         for id in handle.provider_ids:
@@ -285,6 +285,21 @@ class IbmBackend:
         """The results of any job of this account, whoever sent it."""
         service = self.device.service
         return fetch_job(self.line, service, id.removeprefix("ibm:"), progress=progress)
+
+    def _plan(self, handle: Handle) -> Plan:
+        """The plan of a run of this backend, refused when the handle contradicts it."""
+        if handle.backend != self.name:
+            raise ArgumentError(
+                f"argument handle must be of a run on {self.name}, but run {handle.id!r} is of "
+                f"{handle.backend}"
+            )
+        plan = plan_of(handle)
+        if plan.shots != handle.shots or tuple(jobs_of(handle).values()) != handle.provider_ids:
+            raise ArgumentError(
+                f"argument handle must agree with its own plan, but run {handle.id!r} does not: it "
+                "was changed after it was submitted"
+            )
+        return plan
 
     def _split(self, experiment: Program, shots: int) -> Any:
         limits = self.device.configuration()

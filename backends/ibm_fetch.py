@@ -123,7 +123,7 @@ def collect(
                 f"{where} gave {len(result)} results instead of {len(part.circuits)}: not counted"
             )
         for pub, circuit in zip(result, part.circuits, strict=True):
-            _check_circuit(pub, plan.id, circuit, where)
+            _check_circuit(pub, plan, circuit, where)
             pieces[circuit].append(
                 bits_of_pub(pub, [("c", plan.widths[circuit])], part.shots, where)
             )
@@ -164,11 +164,17 @@ def _metadata(
     }
 
 
-def _check_circuit(pub: Any, run: str, circuit: int, where: str) -> None:
-    """Refuse results that say that they are of another circuit."""
-    carried = (pub.metadata.get("circuit_metadata") or {}).get("ebit")
-    if carried is not None and [carried[0], carried[2]] != [run, circuit]:
-        raise JobError(f"{where} gave circuit {carried} where circuit {circuit} of {run} belongs")
+def _check_circuit(pub: Any, plan: Plan, circuit: int, where: str) -> None:
+    """Refuse results that say that they are of another circuit, or of another experiment."""
+    metadata = pub.metadata.get("circuit_metadata") or {}
+    carried = metadata.get("ebit")
+    if carried is not None and [carried[0], carried[2]] != [plan.id, circuit]:
+        raise JobError(
+            f"{where} gave circuit {carried} where circuit {circuit} of {plan.id} belongs"
+        )
+    sent = metadata.get("ebit_plan")
+    if sent is not None and Plan.from_plain(sent) != plan:
+        raise JobError(f"{where} is of another run than the handle says: not counted")
 
 
 def _label(part: int, plan: Plan) -> str:
