@@ -201,7 +201,7 @@ share /mnt/back\134slash smb3 rw 0 0
     ("folder", "remote"),
     [
         ("/", False),
-        ("/home/x", False),
+        ("/data/x", False),
         ("/net", True),
         ("/net/x/y", True),
         ("/network", False),
