@@ -69,7 +69,9 @@ def circuits_from_bytes(data: bytes) -> tuple[Any, ...]:
         with suppress(ImportError):  # it teaches Cirq to read Google's own gates
             import_module("cirq_google")
         found = cirq.read_json(json_text=content.decode())
-        if not (isinstance(found, list) and all(isinstance(c, cirq.AbstractCircuit) for c in found)):
+        if not (
+            isinstance(found, list) and all(isinstance(c, cirq.AbstractCircuit) for c in found)
+        ):
             raise ValueError("not a list of circuits")
         return tuple(found)
     except Exception as error:  # whatever the two libraries raise for what they cannot read

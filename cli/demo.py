@@ -15,7 +15,8 @@ _T = TypeVar("_T")
 _INTRO = (
     "The tour: the best qubits are chosen from the calibration, a Bell test is run with settings "
     "drawn inside every shot, then with one circuit per setting, and then on a state without "
-    "entanglement; a state of four qubits and a fringe follow."
+    "entanglement; a state of four qubits and a fringe follow. Then the whole chip is mapped, and a run is "
+    "left to itself and picked up from the ledger."
 )
 
 
@@ -45,11 +46,13 @@ def command(
     from ebit.plots import (
         Section,
         bell_section,
+        chip_section,
         fringe_section,
+        save_chip_figures,
         save_score_figures,
         state_section,
     )
-    from ebit.protocols import bell, fringe, state
+    from ebit.protocols import begin, bell, chip_map, fringe, resume, state
 
     coins = steps.run(
         "Bell test, settings drawn inside every shot",
@@ -74,6 +77,14 @@ def command(
     sweep = steps.run(
         "the fringe", lambda report: fringe(backend, shots=25_000, seed=seed + 4, progress=report)
     )
+    chip = steps.run(
+        "the whole chip, every coupled pair",
+        lambda report: chip_map(backend, shots=2048, seed=seed + 5, progress=report),
+    )
+    picked = steps.run(
+        "a run left to itself, and picked up from the ledger",
+        lambda report: resume(begin("bell", backend, shots=20_000, seed=seed + 6).id),
+    )
     results = {
         "backend": backend,
         "seed": seed,
@@ -82,6 +93,8 @@ def command(
         "without_entanglement": product.to_dict(),
         "state": ghz.to_dict(),
         "fringe": sweep.to_dict(),
+        "map": chip.to_dict(),
+        "resumed": picked.to_dict(),
     }
 
     def write(_: Callable[[int, int], None]) -> None:
@@ -91,6 +104,7 @@ def command(
             coins.trials.save(folder / "trials.npz")
         save_json(folder / "results.json", results)
         save_score_figures(coins, folder)
+        save_chip_figures(chip, folder)
         write_report(
             folder / "report.html",
             [
@@ -100,6 +114,7 @@ def command(
                 bell_section(product, title="The same test without entanglement"),
                 state_section(ghz),
                 fringe_section(sweep),
+                chip_section(chip),
             ],
             title=f"ebit demo on {backend}",
         )
@@ -107,7 +122,11 @@ def command(
     steps.run("the report", write)
     results["seconds"] = round(time.perf_counter() - begun, 1)
     results["report"] = str(folder / "report.html")
-    emit(results, lambda: _text(coins, plain, product, ghz, sweep, results), as_json=as_json)
+    emit(
+        results,
+        lambda: _text(coins, plain, product, ghz, sweep, chip, picked, results),
+        as_json=as_json,
+    )
 
 
 class _Steps:
@@ -126,7 +145,16 @@ class _Steps:
         return found
 
 
-def _text(coins: Any, plain: Any, product: Any, ghz: Any, sweep: Any, results: Any) -> str:
+def _text(
+    coins: Any,
+    plain: Any,
+    product: Any,
+    ghz: Any,
+    sweep: Any,
+    chip: Any,
+    picked: Any,
+    results: Any,
+) -> str:
     def line(name: str, score: Any) -> str:
         span = score.S_interval
         return f"  {name:<34} S = {score.S:.4f} [{span.low:.4f}, {span.high:.4f}]  {score.status}"
@@ -142,6 +170,8 @@ def _text(coins: Any, plain: Any, product: Any, ghz: Any, sweep: Any, results: A
             f"  {'GHZ state of four qubits':<34} F = {ghz.fidelity:.4f} "
             f"[{ghz.interval.low:.4f}, {ghz.interval.high:.4f}]  {ghz.status}",
             f"  {'fringe':<34} visibility {sweep.visibility:.4f}",
+            f"  {'every pair of the chip':<34} {chip.summary}",
+            line(f"job {picked.run.job[:8]}, picked up later", picked),
             "",
             f"open {results['report']}  ({results['seconds']} s, seed {results['seed']}; the same "
             "seed gives the same rounds)",

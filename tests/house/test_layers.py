@@ -26,7 +26,9 @@ class Room:
 FLOORS = {"games", "circuits", "backends", "analysis", "protocols", "plots"}
 ROOMS = {
     "games": Room(set(), {"numpy"}, {"pyarrow", "pandas"}),
-    "circuits": Room({"games"}, {"numpy", "qiskit", "rustworkx"}, {"cirq", "cirq_google", "pandas"}),
+    "circuits": Room(
+        {"games"}, {"numpy", "qiskit", "rustworkx"}, {"cirq", "cirq_google", "pandas"}
+    ),
     "backends": Room(
         {"circuits", "games"},
         {"numpy", "scipy", "qiskit", "qiskit_aer", "stim", "cirq", "platformdirs", *SDKS},

@@ -3,7 +3,7 @@
 The unpatched client talks to it over gRPC: programs, jobs, results, processors, calibrations, and the
 stream that runs jobs. What it accepted is in SQLite, so that it can be killed at any moment and
 started again. Circuits run under the noise of Google's virtual processors. Faults are ordered
-beforehand, in the process that holds the server or by a program called `control`.
+beforehand, in the process that holds the server.
 
     python tests/servers/google_server.py --port 0 --state jobs.sqlite
 
@@ -20,7 +20,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ if __package__ in (None, ""):  # run as a program
 from cirq_google.cloud.quantum_v1alpha1.types import engine, quantum
 from google.protobuf import empty_pb2
 
+from tests.servers.google_faults import Fault
 from tests.servers.google_run import device_of, metrics_of, processors, run
 
 SERVICE = "google.cloud.quantum.v1alpha1.QuantumEngineService"
@@ -43,27 +44,6 @@ CREATE TABLE IF NOT EXISTS jobs (
 CREATE TABLE IF NOT EXISTS accepted (name TEXT);
 """
 State = quantum.ExecutionStatus.State
-
-
-@dataclass
-class Fault:
-    """What is done to the calls that match.
-
-    Args:
-        kind: "error" (of a gRPC code), "drop" (an UNAVAILABLE after the call was carried out),
-            "slow" (a late reply), "stall" (no reply), "cut" (half of a result).
-        call: name of the RPC.
-        code: name of the gRPC code of an error.
-        times: how often.
-        seconds: of a slow or stalled reply.
-    """
-
-    kind: str
-    call: str
-    code: str = "UNAVAILABLE"
-    times: int = 1
-    seconds: float = 600.0
-    hits: int = 0
 
 
 class GoogleServer:
@@ -80,6 +60,7 @@ class GoogleServer:
         self.db.executescript(_TABLES)
         self.lock = threading.RLock()
         self.queue = queue
+        self.hold = 0  # jobs that will never run
         self.spoil = ""  # "shots": one too few; "keys": one is missing
         self.health = quantum.QuantumProcessor.Health.OK
         self.faults: list[Fault] = []
@@ -109,14 +90,13 @@ class GoogleServer:
 
     def fault(self, kind: str, call: str, **more: Any) -> Fault:
         """Order a fault."""
-        made = Fault(kind, call, **more)
-        self.faults.append(made)
-        return made
+        self.faults.append(Fault(kind, call, **more))
+        return self.faults[-1]
 
     def accepted(self) -> Counter[str]:
         """How often a job of each name was accepted."""
         with self.lock:
-            rows = self.db.execute("SELECT name FROM accepted").fetchall()
+            rows = list(self.db.execute("SELECT name FROM accepted"))
         return Counter(name.rpartition("/")[2] for (name,) in rows)
 
     def _unary(self) -> dict[str, tuple[Callable[[Any], Any], Any, Callable[[Any], bytes]]]:
@@ -224,8 +204,7 @@ class GoogleServer:
         if row is None:
             raise _Refused(grpc.StatusCode.NOT_FOUND, f"program {name} not found")
         program = quantum.QuantumProgram.deserialize(row[1])
-        if not code:
-            program.code = None
+        program.code = program.code if code else None
         return program
 
     def _create_job(self, r: Any) -> Any:
@@ -236,10 +215,12 @@ class GoogleServer:
             raise _Refused(grpc.StatusCode.ALREADY_EXISTS, f"{job.name} exists")
         self._program(r.parent, code=False)
         job.create_time = _now()
+        polls = 10**9 if self.hold else self.queue
+        self.hold = max(0, self.hold - 1)
         self.db.execute("INSERT INTO accepted VALUES (?)", (job.name,))
         self.db.execute(
             "INSERT INTO jobs VALUES (?, ?, 'READY', ?, ?, NULL)",
-            (job.name, quantum.QuantumJob.serialize(job), self.queue, time.time_ns() % 2**31),
+            (job.name, quantum.QuantumJob.serialize(job), polls, time.time_ns() % 2**31),
         )
         self.db.commit()
         return self._job(job.name)
@@ -387,14 +368,12 @@ class _Refused(Exception):
 
 
 def _now() -> Any:
-    from datetime import UTC, datetime
-
     return datetime.now(UTC)
 
 
 def environment(server: GoogleServer | int) -> dict[str, str]:
     """Variables with which a process's client uses this server."""
-    port = server if isinstance(server, int) else server.port
+    port = getattr(server, "port", server)
     return {
         "GOOGLE_CLOUD_PROJECT": PROJECT,
         "EBIT_GOOGLE_ENDPOINT": f"http://127.0.0.1:{port}",

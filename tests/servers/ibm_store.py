@@ -36,6 +36,7 @@ class Store:
 
     def __init__(self, path: str | Path | None = None, *, skew: float = 0.0) -> None:
         self.skew = skew
+        self.hold = 0  # jobs that will never run
         self.queue = 0  # polls that a new job stays in the queue
         self.spoil: list[str] = []  # what becomes of the next jobs
         self.lock = threading.RLock()
@@ -56,6 +57,8 @@ class Store:
     def create(self, body: dict[str, Any], *, cost: float) -> sqlite3.Row:
         """Accept a job."""
         made = "d" + "".join(secrets.choice(_LETTERS) for _ in range(19))
+        queue = 10**9 if self.hold else self.queue
+        self.hold = max(0, self.hold - 1)
         with self.lock, self.db:
             self.db.execute(
                 "INSERT INTO jobs (id, backend, program, session, tags, params, state, queue, "
@@ -67,7 +70,7 @@ class Store:
                     body.get("session_id"),
                     json.dumps(body.get("tags", [])),
                     json.dumps(body["params"]),
-                    self.queue,
+                    queue,
                     self.spoil.pop(0) if self.spoil else "",
                     secrets.randbits(40),
                     self.now(),
