@@ -91,8 +91,8 @@ def correct_readout(
         >>> counts = [np.array([90.0, 10.0])]
         >>> found = correct_readout(
         ...     counts, [[0]], [[10], [90]], 100, lambda t: (float(t[0][0]), None))
-        >>> round(found.win_rate, 6), found.errors
-        (1.0, ((0.1, 0.1),))
+        >>> round(found.win_rate, 6), [round(e, 6) for e in found.errors[0]]
+        (1.0, [0.1, 0.1])
 
     Source:
         Bravyi et al., PRA 103, 042605 (2021), section II (tensor-product noise).

@@ -59,11 +59,9 @@ class Run:
 
         None where the device has no noise model.
         """
-        from qiskit import QuantumCircuit
-
         from ebit.backends import DeviceNoise, expected_of, open_backend
 
-        if isinstance(self.compiled.circuits[0], QuantumCircuit):
+        if type(self.compiled.circuits[0]).__module__.startswith("qiskit"):
             if self.calibration is None:
                 return None
             return expected_of(self.compiled.circuits, DeviceNoise(self.calibration))

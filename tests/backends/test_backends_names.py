@@ -29,7 +29,7 @@ def test_names_open():
         ("cirk", "cirq"),
         ("", "known name"),
         ("ibm:ibm_fez", "no account of IBM is known here"),
-        ("google:weber", "not in this version"),
+        ("google:weber", "no project at Google is known here"),
         ("cirq:willow_red", "rainbow, weber, willow_pink"),
     ],
 )

@@ -106,9 +106,16 @@ def test_unknown_ids(server: GoogleServer) -> None:
     where = opened()
     assert where.find("nobody-knows") is None
     handle = where.submit(where.compile(sample()), shots=4, id="known-1")
-    ghost = replace(handle, id="ghost", metadata={**handle.metadata, "run": "ghost"})
+    ghost = replace(
+        handle,
+        id="ghost",
+        provider_ids=("ebit-ghost-1/ebit-ghost-1",),
+        metadata={**handle.metadata, "run": "ghost"},
+    )
     with pytest.raises(JobError, match="nothing under that name"):
         where.fetch(ghost)
+    with pytest.raises(ArgumentError, match="must agree with its own plan"):
+        where.fetch(replace(handle, id="ghost"))
     with pytest.raises(JobError, match="nothing under that name"):
         fetch_foreign("no/such", patience=SHORT)
 

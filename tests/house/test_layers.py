@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-SDKS = {"qiskit_ibm_runtime", "cirq_google"}
+SDKS = {"qiskit_ibm_runtime", "cirq_google", "grpc", "google"}
 EXTRAS = {*SDKS, "pandas", "pyarrow", "nbclient", "nbformat", "IPython"}  # not in a default install
 
 

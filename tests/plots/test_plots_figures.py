@@ -198,7 +198,7 @@ def test_a_withheld_path_says_why(scores: dict[str, Score]) -> None:
     )
     given = [e for e in scores["counts"].evidence if e.valid]
     assert [float(line.get_xdata()[0]) for line in by_gid(ax, "total")] == [
-        -e.log10 for e in given if e.log10 is not None
+        e.log10 if e.kind == "e" else -e.log10 for e in given if e.log10 is not None
     ]
     shown = " ".join(texts_of(figure_of(ax)))
     for evidence in scores["counts"].evidence:
