@@ -37,16 +37,10 @@ class World:
         self.env = {**os.environ, "EBIT_HOME": str(folder / "home"), "EBIT_PATIENCE": "40"}
 
     @contextmanager
-    def server(self) -> Iterator[None]:
+    def server(self, *, queue: int = 0) -> Iterator[None]:
         """The server, killed at the end without a word; its port and its jobs stay."""
-        command = [
-            sys.executable,
-            self.script,
-            "--port",
-            str(self.port),
-            "--state",
-            str(self.state),
-        ]
+        command = [sys.executable, self.script, "--queue", str(queue)]
+        command += ["--port", str(self.port), "--state", str(self.state)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
             self.port = int(process.stdout.readline())
