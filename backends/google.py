@@ -44,6 +44,7 @@ from ebit.backends.model import (
     Progress,
 )
 from ebit.backends.patience import Patience
+from ebit.backends.remote import check_submission
 from ebit.games import ArgumentError, EbitError, JobError, Shots
 
 if TYPE_CHECKING:
@@ -198,16 +199,7 @@ class GoogleBackend:
             JobError: the processor takes no jobs.
             NetworkError: not everything could be sent; submitting again completes the run.
         """
-        if seed is not None:
-            raise ArgumentError(
-                f"argument seed must be left out on a processor, but was {seed!r}: {self.name} "
-                "draws its own randomness"
-            )
-        if compiled.backend != self.name:
-            raise ArgumentError(
-                f"argument compiled must be compiled for {self.name}, but was for "
-                f"{compiled.backend}: compile it again"
-            )
+        check_submission(self.name, compiled, seed)
         plan = plan_of(compiled, shots, id, self.chip.name)
         begun = self._begun(plan, progress)
         if not begun:

@@ -35,6 +35,7 @@ from ebit.backends.model import (
 )
 from ebit.backends.noise import DeviceNoise
 from ebit.backends.patience import Patience
+from ebit.backends.remote import check_submission
 from ebit.games import ArgumentError, JobError
 
 if TYPE_CHECKING:
@@ -217,16 +218,7 @@ class IbmBackend:
             JobError: the processor takes no jobs, or the run was cancelled.
             NetworkError: not everything could be sent; submitting again completes the run.
         """
-        if seed is not None:
-            raise ArgumentError(
-                f"argument seed must be left out on a processor, but was {seed!r}: {self.name} "
-                "draws its own randomness"
-            )
-        if compiled.backend != self.name:
-            raise ArgumentError(
-                f"argument compiled must be compiled for {self.name}, but was for "
-                f"{compiled.backend}: compile it again"
-            )
+        check_submission(self.name, compiled, seed)
         run_tag(id)
         check_native(compiled.circuits, self._target, str(self.device.name), self.options)
         plan = Plan(

@@ -254,11 +254,13 @@ class Backend(Protocol):
         id: str,
         seed: int | None = None,
         note: Note | None = None,
+        progress: object = None,
     ) -> Handle:
         """Start a run of `shots` shots over all circuits under our own id, once.
 
         A run that was begun under the same id is completed, never repeated: parts that the
-        provider already has are looked up by the id and not sent again.
+        provider already has are looked up by the id and not sent again. `note` is called with the
+        handle each time an id is known; `progress` hears of retries if it has a method ``say``.
         """
         ...
 

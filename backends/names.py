@@ -119,7 +119,8 @@ def list_backends() -> list[Listing]:
         else:
             listed += import_module(module).listing()
     # Shipped calibrations first among the usable: they need no further package.
-    order = {f"aer:{name}": 1 for name in shipped()} | {"aer": 0, "cirq": 2}
+    order = {b.name: 2 for b in listed if not b.name.startswith("aer:")}
+    order |= {f"aer:{name}": 1 for name in shipped()} | {"aer": 0}
     return sorted(listed, key=lambda b: (not b.usable, order.get(b.name, 3)))
 
 

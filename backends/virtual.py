@@ -134,8 +134,10 @@ class VirtualBackend:
         id: str,
         seed: int | None = None,
         note: Note | None = None,
+        progress: object = None,
     ) -> Handle:
         """Register a run; it is computed when it is fetched. The same id gives the same run."""
+        del progress  # nothing is sent anywhere
         seed = fresh_seed() if seed is None else seed
         return self._runs.submit(compiled, shots=shots, id=id, seed=seed, note=note)
 

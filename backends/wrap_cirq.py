@@ -91,8 +91,10 @@ class CirqBackend:
         id: str,
         seed: int | None = None,
         note: Note | None = None,
+        progress: object = None,
     ) -> Handle:
         """Register a run; it starts when it is fetched."""
+        del progress  # nothing is sent anywhere
         check_seed(seed)
         seedable = hasattr(self.sampler, "_prng")
         if seed is not None and not seedable:

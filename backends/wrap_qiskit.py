@@ -145,8 +145,10 @@ class QiskitBackend:
         id: str,
         seed: int | None = None,
         note: Note | None = None,
+        progress: object = None,
     ) -> Handle:
         """Register a run; it starts when it is fetched."""
+        del progress  # nothing is sent anywhere
         return self._runs.submit(compiled, shots=shots, id=id, seed=self._seed(seed), note=note)
 
     def _seed(self, seed: int | None) -> int | None:

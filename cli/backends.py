@@ -8,7 +8,7 @@ import click
 
 from ebit.cli.common import common, emit
 
-_SHOWN = 5  # the simulators and the calibrations that ship with ebit come first
+_SHOWN = 5  # more devices than this that lack the same thing are named in one line
 
 
 @click.command(name="backends")
@@ -18,17 +18,22 @@ def command(*, every: bool, as_json: bool, quiet: bool, debug: bool) -> None:
     """List where circuits can run, and why the rest cannot.
 
     Names: `aer` is an ideal simulator, `aer:fez` the same with the published calibration of IBM's
-    Fez, `cirq` Cirq's simulator.
+    Fez, `cirq` Cirq's simulator, `cirq:willow_pink` Google's virtual processor; `ibm:NAME` and
+    `google:NAME` are real processors.
     """
     del quiet, debug
     from ebit.backends import list_backends
+    from ebit.backends.calibration import shipped
 
     listed = list_backends()
 
     def text() -> str:
         usable = [b for b in listed if b.usable]
-        folded = [] if every else [b.name for b in usable[_SHOWN:]]
-        usable = usable if every else usable[:_SHOWN]
+        # The calibrations that need a further package are many: their names are enough.
+        first = {f"aer:{name}" for name in shipped()}
+        many = [b for b in usable if b.name.startswith("aer:") and b.name not in first]
+        folded = [] if every else [b.name for b in many]
+        usable = usable if every else [b for b in usable if b not in many]
         rest = [b for b in listed if not b.usable]
         # Dozens of devices that lack the same package make one entry.
         shared: dict[str, list[str]] = {}

@@ -22,6 +22,14 @@ __all__ = ["chip_map", "map_program", "score_map_run"]
 Mode = Literal["simultaneous", "separated", "both"]
 _MODES = ("simultaneous", "separated", "both")
 _SETTINGS = ("per-circuit", "per-shot")
+# What a test of many pairs at once leaves open.
+_TOGETHER = {
+    False: (),
+    True: (
+        "what a neighbouring pair's test did to a pair: in one circuit all pairs have the same "
+        "setting, so that no-signalling inside a pair cannot tell; compare with mode separated",
+    ),
+}
 
 
 def chip_map(
@@ -168,6 +176,7 @@ def score_map_run(run: Run, purpose: Mapping[str, Any]) -> ChipMap:
                 *context["not_given"],
                 "evidence about one pair alone, as if it had been chosen before the data: pairs "
                 "are judged together",
+                *_TOGETHER[any(group.mode == "simultaneous" for group in program.groups)],
             ),
         },
         facts={
