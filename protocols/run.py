@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Run", "context_of", "run_experiment", "run_of_job", "start_experiment"]
 
 Progress = Callable[[int, int], None]
+_MANY = 8  # circuits from which on compiling is worth a word
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,7 +210,16 @@ def _ready(
     experiment.allocate(int(shots))
     where = open_backend(backend)
     chosen = complete_qubits(experiment, where, pair) if pair is not None else qubits
-    return where, where.compile(experiment, qubits=chosen)
+    compiled = where.compile(experiment, qubits=chosen)
+    if len(compiled.circuits) >= _MANY:
+        from ebit.backends.patience import say
+
+        say(
+            progress,
+            f"{len(compiled.circuits)} circuits on {len(compiled.qubits)} qubits compiled and "
+            f"compared with what was asked ({compiled.guard.status})",
+        )
+    return where, compiled
 
 
 def _run(
