@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ebit.backends.ibm_errors import NO_ACCOUNT, explain, judge, keep_secret
+from ebit.backends.ibm_errors import NO_ACCOUNT, Told, explain, judge, keep_secret, trouble
 from ebit.backends.patience import Patience, insist, patience_here, within
 from ebit.games import ArgumentError, EbitError
 
@@ -52,7 +52,7 @@ class Line:
         """What a call that may be repeated returns."""
         limits = patience or self.patience
         try:
-            return insist(work, what, judge=judge, patience=limits, progress=progress)
+            return insist(_telling(work), what, judge=judge, patience=limits, progress=progress)
         except EbitError:
             raise
         except Exception as error:
@@ -66,6 +66,20 @@ class Line:
         """Limits for what is good to know, but not worth waiting for."""
         full = self.patience
         return Patience(min(full.call, 20.0), min(full.total, 20.0), full.pause, full.longest)
+
+
+def _telling(work: Callable[[], _T]) -> Callable[[], _T]:
+    """The same call, whose errors read well and hold no key, wherever they are printed."""
+
+    def call() -> _T:
+        try:
+            return work()
+        except EbitError:
+            raise
+        except Exception as error:
+            raise Told(trouble(error).words) from error
+
+    return call
 
 
 def account_visible() -> bool:

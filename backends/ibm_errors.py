@@ -18,7 +18,7 @@ from typing import Any
 from ebit.backends.patience import DeadlineError, one_line
 from ebit.games import ArgumentError, BudgetError, EbitError, JobError, NetworkError
 
-__all__ = ["NO_ACCOUNT", "Trouble", "explain", "hide", "judge", "trouble"]
+__all__ = ["NO_ACCOUNT", "Told", "Trouble", "explain", "hide", "judge", "trouble"]
 
 NO_ACCOUNT = (
     "save an account once with QiskitRuntimeService.save_account(token=..., instance=...), or set "
@@ -37,6 +37,10 @@ _WIRE = frozenset(
     }
 )
 _secrets: set[str] = set()
+
+
+class Told(Exception):
+    """An error of the client in words for people; what it was is its cause."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,8 @@ def trouble(error: BaseException) -> Trouble:
     else:
         passing = bool(names & _WIRE) or isinstance(error, DeadlineError)
     wait = _retry_after(reply) if passing else 0.0
-    return Trouble(status, passing, wait, hide(_words(reply) or one_line(error)), names)
+    words = _words(reply) or _plain(error, chain, status, names)
+    return Trouble(status, passing, wait, hide(words), names)
 
 
 def judge(error: Exception) -> float | None:
@@ -168,6 +173,19 @@ def _retry_after(reply: Any) -> float:
         return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - time.time())
     except (TypeError, ValueError):
         return 0.0
+
+
+def _plain(
+    error: BaseException, chain: list[BaseException], status: int | None, names: frozenset[str]
+) -> str:
+    """The words where the provider gave none: those of the innermost fault, without addresses."""
+    if isinstance(error, Told | DeadlineError):
+        return one_line(error)
+    if status is not None and status >= 500:
+        return f"IBM's server answers with error {status}"
+    if status is None and names & _WIRE:
+        return f"no whole reply came from IBM ({one_line(chain[-1])})"
+    return one_line(error)
 
 
 def _words(reply: Any) -> str:

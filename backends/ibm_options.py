@@ -84,6 +84,19 @@ class Options:
             out["execution"] = {"rep_delay": self.rep_delay}
         return out
 
+    @classmethod
+    def of(cls, options: Mapping[str, Any], *, session: bool = False) -> Options:
+        """The options that `effective` described: a run that goes on keeps those it began with."""
+        twirling = options.get("twirling") or {}
+        decoupling = options.get("dynamical_decoupling") or {}
+        return cls(
+            dynamical_decoupling=decoupling.get("sequence_type"),
+            twirl_gates=bool(twirling.get("enable_gates")),
+            twirl_measure=bool(twirling.get("enable_measure")),
+            rep_delay=options["rep_delay"] if options.get("rep_delay_by") == "request" else None,
+            session=session,
+        )
+
     def assumptions(self) -> tuple[str, ...]:
         """What the shots rest on because of the options."""
         out = []
