@@ -5,8 +5,8 @@ Keys come from the client's saved accounts and variables; `ebit.backends.ibm_cli
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Sequence
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from ebit.backends.choose import choose_qubits, predict, predictable
@@ -229,7 +229,8 @@ class IbmBackend:
             widths=tuple(int(c.num_clbits) for c in compiled.circuits),
             parts=self._split(compiled.experiment, shots),
         )
-        return send_parts(self, compiled, plan, note=note, progress=progress)
+        shares = compiled.experiment.allocate(shots)
+        return send_parts(self, compiled, plan, shares=shares, note=note, progress=progress)
 
     def find(self, id: str, *, progress: object = None) -> Handle | None:
         """The run of that id, rebuilt from what its jobs carry; None when IBM has no such job."""
@@ -240,16 +241,11 @@ class IbmBackend:
         first = kept[min(kept)]
         what = f"reading what job {first.job_id()} runs"
         inputs = self.line.ask(lambda: first.inputs, what, progress=progress)
-        plan, sent = plan_in(inputs, id)
+        plan, sent, mode = plan_in(inputs, id)
         if plan.device != self.device.name:
             raise JobError(f"run {id!r} is on ibm:{plan.device}, not on {self.name}")
-        modes = {job.session_id for job in kept.values()} if len(kept) > 1 else {None}
-        return plan.handle(
-            self.name,
-            {k: job.job_id() for k, job in kept.items()},
-            effective(sent, self.device),
-            "job" if modes == {None} else "batch",
-        )
+        ids = {k: job.job_id() for k, job in kept.items()}
+        return plan.handle(self.name, ids, effective(sent, self.device), mode)
 
     def status(self, handle: Handle) -> JobState:
         """Where a run stands, asked once."""
@@ -257,10 +253,7 @@ class IbmBackend:
 
     def fetch(self, handle: Handle, *, progress: Progress | None = None) -> Outcome:
         """Wait for a run and return its shots. Interrupting the wait leaves the jobs alone."""
-        outcome = collect(
-            self.line, self.device, self._plan(handle), handle, self.options, progress=progress
-        )
-        return outcome
+        return collect(self.line, self.device, self._plan(handle), handle, progress=progress)
 
     def cancel(self, handle: Handle) -> None:
         """Cancel every job of a run that has not ended."""
@@ -309,14 +302,3 @@ class IbmBackend:
 
     def _dated(self) -> str:
         return f"{self.calibration.date[:10]}, {self.calibration.source}"
-
-
-def versions() -> Mapping[str, str]:
-    """Versions of what took part."""
-    found = {}
-    for package in ("qiskit", "qiskit-ibm-runtime"):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found

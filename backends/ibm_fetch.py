@@ -23,7 +23,7 @@ from ebit.backends.ibm_results import (
     wait_for,
 )
 from ebit.backends.model import Handle, JobState, Outcome, Phase, Progress
-from ebit.games import JobError, Shots
+from ebit.games import EbitError, JobError, Shots
 
 __all__ = ["collect", "fetch_job", "state_of"]
 
@@ -97,7 +97,6 @@ def collect(
     device: Any,
     plan: Plan,
     handle: Handle,
-    options: Options,
     *,
     progress: Progress | None = None,
 ) -> Outcome:
@@ -133,14 +132,25 @@ def collect(
         if progress is not None:
             progress(done, total)
     shots = Shots(tuple(np.concatenate(pieces[i]) for i in sorted(pieces)), plan.widths)
+    duplicates += _late(line, device, plan, {*duplicates, *(fact["id"] for fact in facts)})
+    options = effective(sent or {}, device)
     return Outcome(
         shots=shots,
         method="qiskit_ibm_runtime.executor_sampler.Sampler",
         seed=None,
-        assumptions=(ONE_CHIP, *options.assumptions()),
+        assumptions=(ONE_CHIP, *Options.of(options).assumptions()),
         not_given=NOT_GIVEN,
-        metadata=_metadata(plan, handle, facts, duplicates, effective(sent or {}, device)),
+        metadata=_metadata(plan, handle, facts, duplicates, options),
     )
+
+
+def _late(line: Line, device: Any, plan: Plan, known: set[str]) -> list[str]:
+    """Duplicates that came up while the run was waited for, cancelled; what was counted stays."""
+    try:
+        found = parts_at(line, device, plan.id, patience=line.brief())
+    except EbitError:  # the shots are here: nothing is worth losing them for
+        return []
+    return drop(line, [j for jobs in found.values() for j in jobs if j.job_id() not in known])
 
 
 def _metadata(

@@ -38,10 +38,12 @@ def lookup(
     )
 
 
-def parts_at(line: Line, device: Any, id: str, *, progress: object = None) -> dict[int, list[Any]]:
+def parts_at(
+    line: Line, device: Any, id: str, *, progress: object = None, patience: Any = None
+) -> dict[int, list[Any]]:
     """The jobs of a run, by part."""
     found: dict[int, list[Any]] = {}
-    for job in lookup(line, device, run_tag(id), progress=progress):
+    for job in lookup(line, device, run_tag(id), progress=progress, patience=patience):
         part = part_from(id, job.tags or ())
         if part is not None:
             found.setdefault(part, []).append(job)

@@ -217,30 +217,30 @@ def part_from(id: str, found: Sequence[str]) -> int | None:
     return None
 
 
-def notes(plan: Plan, part: int) -> list[dict[str, Any]]:
+def notes(plan: Plan, part: int, mode: str) -> list[dict[str, Any]]:
     """What each circuit of a job carries along: which one it is; the first one, the plan."""
     out: list[dict[str, Any]] = [
         {"ebit": [plan.id, part, circuit]} for circuit in plan.parts[part].circuits
     ]
-    out[0]["ebit_plan"] = plan.to_plain()
+    out[0] |= {"ebit_plan": plan.to_plain(), "ebit_mode": mode}
     return out
 
 
-def plan_in(inputs: Mapping[str, Any], id: str) -> tuple[Plan, Mapping[str, Any]]:
-    """The plan and the sampler's options inside the inputs of a job.
+def plan_in(inputs: Mapping[str, Any], id: str) -> tuple[Plan, Mapping[str, Any], str]:
+    """The plan, the sampler's options and the mode inside the inputs of a job.
 
     Raises:
         JobError: they hold no plan of that run.
     """
     try:
-        program = inputs["quantum_program"]
-        carried = program.passthrough_data["post_processor"]
-        plan = Plan.from_plain(carried["circuits_metadata"][0]["ebit_plan"])
-        options = {**carried["options"], "shots_per_circuit": program.shots}
+        carried = inputs["quantum_program"].passthrough_data["post_processor"]
+        first = carried["circuits_metadata"][0]
+        plan, mode = Plan.from_plain(first["ebit_plan"]), str(first.get("ebit_mode", "job"))
+        options = dict(carried["options"])
     except (AttributeError, KeyError, IndexError, TypeError, ValueError):
         raise JobError(
             f"a job of IBM has the tag of run {id!r}, but not its plan: it cannot be picked up"
         ) from None
     if plan.id != id:
         raise JobError(f"a job of IBM has the tag of run {id!r}, but the plan of {plan.id!r}")
-    return plan, options
+    return plan, options, mode

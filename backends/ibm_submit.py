@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ebit.backends.ibm_jobs import choose, drop, parts_at, send, status
-from ebit.backends.ibm_options import effective
-from ebit.backends.ibm_parts import Plan, notes, part_tag, tags
+from ebit.backends.ibm_options import Options, effective
+from ebit.backends.ibm_parts import Plan, notes, part_tag, plan_of, tags
 from ebit.backends.model import Compiled, Handle, Note
 from ebit.backends.patience import say
 from ebit.games import ArgumentError, EbitError, JobError
@@ -24,6 +24,7 @@ def send_parts(
     compiled: Compiled,
     plan: Plan,
     *,
+    shares: Sequence[int],
     note: Note | None,
     progress: object,
 ) -> Handle:
@@ -34,14 +35,18 @@ def send_parts(
         compiled: the circuits.
         plan: which of them run in which job. If the run was begun before, the plan that was made
             then holds.
+        shares: shots asked of each circuit, before any rounding.
         note: called with the handle each time a job's id is known.
         progress: told of retries.
     """
     line, device = backend.line, backend.device
     found = parts_at(line, device, plan.id, progress=progress)
-    known: dict[int, str] = {}
-    if found:
-        plan = _begun(backend, plan, progress)
+    before = _begun(backend, plan, shares, progress) if found else None
+    asked, known = backend.options, dict[int, str]()
+    if before is not None:
+        # What was begun goes on as it was begun, whatever this backend would do.
+        plan, mode = plan_of(before), str(before.metadata["mode"])
+        asked = Options.of(before.metadata["options"], session=mode == "session")
         for part, jobs in found.items():
             kept, extras = choose(line, jobs, progress=progress)
             drop(line, extras, progress=progress)
@@ -51,18 +56,18 @@ def send_parts(
                     "new id"
                 )
             known[part] = kept.job_id()
+        if len(known) == len(plan.parts):
+            return _noted(plan.handle(backend.name, known, before.metadata["options"], mode), note)
+    options = effective(_finalized(asked, device, plan), device)
     missing = [k for k in range(len(plan.parts)) if k not in known]
-    options = effective(_finalized(backend, plan), device)
-    if not missing:
-        return _noted(plan.handle(backend.name, known, options, _mode(backend, plan)), note)
     _check_open(backend, progress)
-    with _where(backend, missing, progress) as (where, mode):
-        handle = plan.handle(backend.name, known, options, mode)
+    with _where(backend, asked, len(missing), progress) as (where, how):
+        mode = how if before is None else str(before.metadata["mode"])
         for part in missing:
             job, _ = send(
                 line,
                 device,
-                _post(backend, compiled, plan, part, where),
+                _post(asked, compiled, plan, part, where, mode),
                 part_tag(plan.id, part, len(plan.parts)),
                 f"part {part + 1} of {len(plan.parts)} of run {plan.id}",
                 progress=progress,
@@ -78,37 +83,39 @@ def _noted(handle: Handle, note: Note | None) -> Handle:
     return handle
 
 
-def _begun(backend: IbmBackend, plan: Plan, progress: object) -> Plan:
-    """The plan of a run that was begun before, refused when it is another run."""
-    from ebit.backends.ibm_parts import plan_of
-
+def _begun(
+    backend: IbmBackend, plan: Plan, shares: Sequence[int], progress: object
+) -> Handle | None:
+    """The handle of a run that was begun before, refused when it is another run."""
     handle = backend.find(plan.id, progress=progress)
-    if handle is None:  # cancelled and deleted in between
-        return plan
+    if handle is None:  # deleted in between
+        return None
     before = plan_of(handle)
+    rounded = Options.of(handle.metadata["options"]).rounded
+    shots = tuple(rounded(share) for share in shares)
     same = (before.experiment, before.shots, before.qubits, before.widths)
-    if same != (plan.experiment, plan.shots, plan.qubits, plan.widths):
+    if same != (plan.experiment, shots, plan.qubits, plan.widths):
         raise ArgumentError(
             f"argument id must be a new one for a new run, but {plan.id!r} is at IBM already with "
             f"experiment {before.experiment}, {sum(before.shots)} shots, qubits "
             f"{','.join(map(str, before.qubits))}"
         )
-    return before
+    return handle
 
 
 def _post(
-    backend: IbmBackend, compiled: Compiled, plan: Plan, part: int, where: Any
+    asked: Options, compiled: Compiled, plan: Plan, part: int, where: Any, mode: str
 ) -> Callable[[], Any]:
     """A call that sends one part."""
     from qiskit_ibm_runtime.executor_sampler import Sampler
 
     one = plan.parts[part]
     circuits = []
-    for index, carried in zip(one.circuits, notes(plan, part), strict=True):
+    for index, carried in zip(one.circuits, notes(plan, part, mode), strict=True):
         circuit = compiled.circuits[index].copy()
         circuit.metadata = carried
         circuits.append(circuit)
-    options = backend.options.for_client(one.shots, tags(plan.id, part, len(plan.parts)))
+    options = asked.for_client(one.shots, tags(plan.id, part, len(plan.parts)))
 
     def post() -> Any:
         return Sampler(mode=where, options=options).run(circuits, shots=one.shots)
@@ -116,14 +123,12 @@ def _post(
     return post
 
 
-def _finalized(backend: IbmBackend, plan: Plan) -> dict[str, Any]:
+def _finalized(asked: Options, device: Any, plan: Plan) -> dict[str, Any]:
     """The client's options as it finalises and sends them."""
     from qiskit_ibm_runtime.executor_sampler import Sampler
 
-    options = backend.options.for_client(plan.parts[0].shots, [])
-    found: dict[str, Any] = (
-        Sampler(mode=backend.device, options=options).finalize_options().model_dump()
-    )
+    options = asked.for_client(plan.parts[0].shots, [])
+    found: dict[str, Any] = Sampler(mode=device, options=options).finalize_options().model_dump()
     return found
 
 
@@ -142,27 +147,23 @@ def _check_open(backend: IbmBackend, progress: object) -> None:
         say(progress, f"{name} is {found.status_msg!r}: it takes jobs, but may not run them yet")
 
 
-def _mode(backend: IbmBackend, plan: Plan) -> str:
-    if backend.options.session:
-        return "session"
-    return "batch" if len(plan.parts) > 1 else "job"
-
-
 @contextmanager
-def _where(backend: IbmBackend, missing: list[int], progress: object) -> Iterator[tuple[Any, str]]:
+def _where(
+    backend: IbmBackend, asked: Options, jobs: int, progress: object
+) -> Iterator[tuple[Any, str]]:
     """Where the jobs go: the device itself, or a batch or session that is closed afterwards."""
     from qiskit_ibm_runtime import Batch, Session
 
     device, line = backend.device, backend.line
-    if len(missing) == 1 and not backend.options.session:
+    if jobs == 1 and not asked.session:
         yield device, "job"
         return
-    kind, mode = (Session, "session") if backend.options.session else (Batch, "batch")
+    kind, mode = (Session, "session") if asked.session else (Batch, "batch")
     try:
         # An opening that is lost leaves an empty batch behind, which costs nothing.
         opened = line.ask(lambda: kind(backend=device), f"opening a {mode}", progress=progress)
     except (ArgumentError, JobError) as error:
-        if backend.options.session:
+        if asked.session:
             raise
         say(progress, f"{error}; the jobs are sent one by one")
         yield device, "job"

@@ -95,6 +95,15 @@ def _item(item: Any, noise: DeviceNoise, shots: int, seed: int) -> dict[str, Any
     return {**extra, **arrays}
 
 
+def prepare() -> None:
+    """Load every library that `run` uses."""
+    import qiskit_ibm_runtime.quantum_program.params_converters  # noqa: F401
+
+    from ebit.backends.lower import standard_gates
+
+    standard_gates()
+
+
 @cache
 def _noise(snapshot: str) -> DeviceNoise:
     return DeviceNoise(load_calibration(snapshot))

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import base64
+import hmac
 import json
 import socket
 import struct
@@ -29,7 +30,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 if __package__ in (None, ""):  # run as a program
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.servers.ibm_api import answer
+from tests.servers.ibm_api import answer, ready
 from tests.servers.ibm_devices import Device, devices
 from tests.servers.ibm_faults import Fault, Faults
 from tests.servers.ibm_reply import Reply, failure
@@ -93,11 +94,24 @@ class IbmServer:
         return self.faults.add(Fault(kind, method, path, **more))
 
     def token(self) -> tuple[str, int, int]:
-        """A token for the API, signed by nobody, and when it was made and ends."""
+        """A token for the API, and when it was made and ends; it outlives the server."""
         made = int(time.time() + self.store.skew)
         parts = ({"alg": "RS256", "typ": "JWT"}, {"iat": made, "exp": made + _LIFE, "iss": "tests"})
         words = [base64.urlsafe_b64encode(json.dumps(p).encode()).rstrip(b"=") for p in parts]
-        return (b".".join([*words, b"none"])).decode(), made, made + _LIFE
+        body = b".".join(words)
+        return f"{body.decode()}.{_signature(body)}", made, made + _LIFE
+
+    def accepts(self, token: str) -> bool:
+        """Whether a token is one of ours and has not ended."""
+        body, _, signature = token.rpartition(".")
+        if not hmac.compare_digest(signature, _signature(body.encode())):
+            return False
+        claims = json.loads(base64.urlsafe_b64decode(body.rpartition(".")[2] + "=="))
+        return bool(claims["exp"] > time.time() + self.store.skew)
+
+
+def _signature(body: bytes) -> str:
+    return hmac.new(KEY.encode(), body, "sha256").hexdigest()
 
 
 @dataclass
@@ -127,6 +141,9 @@ class _Http(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # Replies leave in one piece and at once: small pieces wait for each other.
+    wbufsize = 1 << 16
+    disable_nagle_algorithm = True
     server: _Http
 
     def log_message(self, format: str, *args: Any) -> None:
@@ -227,6 +244,9 @@ def main() -> None:
     with IbmServer(asked.state, port=asked.port, queue=asked.queue, skew=asked.skew) as server:
         print(server.port, flush=True)
         try:
+            # Loaded here and not when the first job runs: Qiskit 2.6 crashes a process when it is
+            # first loaded in a thread that has ended.
+            ready()
             server.closed.wait()
         except KeyboardInterrupt:
             return
