@@ -218,7 +218,7 @@ def test_a_restart_in_the_middle_of_everything(
             with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
                 assert process.stdout is not None
                 process.stdout.readline()
-                stop.wait(4.0)  # it needs two seconds to run a job
+                stop.wait(0.5 * 2 ** len(killed))  # long enough to run a job at last
                 process.kill()
             killed.append(1)
 
@@ -232,7 +232,7 @@ def test_a_restart_in_the_middle_of_everything(
         stop.set()
         thread.join(20)
     assert outcome.shots.counts == (900,) * 4
-    assert killed
+    assert len(killed) >= 2, "the server was never killed in the middle"
     with IbmServer(state) as last:
         assert counted(last, "flicker") == len(handle.provider_ids)
 
