@@ -28,10 +28,16 @@ SHORT = Patience(call=5.0, total=20.0, pause=0.02, longest=0.2)
 NAME = "willow_pink"
 
 
+tried = {"faults": 0, "lost": 0, "twice": 0}
+
+
 @pytest.fixture(scope="module")
-def running() -> Iterator[GoogleServer]:
+def running(request: pytest.FixtureRequest) -> Iterator[GoogleServer]:
     with GoogleServer() as made:
         yield made
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+    with capture.global_and_fixture_disabled():
+        print(f"\nGoogle: {tried['faults']} faults, {tried['lost']} lost, {tried['twice']} twice")
 
 
 @pytest.fixture
@@ -205,6 +211,9 @@ def test_passing_faults_lose_nothing(server: GoogleServer, call: str, fault: str
     id = f"f-{call}-{fault}"
     handle = where.submit(compiled, shots=400, id=id)
     outcome = where.fetch(handle)
+    tried["faults"] += made.hits
+    tried["lost"] += outcome.shots.counts != (100,) * 4
+    tried["twice"] += server.accepted()[f"ebit-{id}-1"] != 1
     assert made.hits >= 1, "the fault was never met"
     assert outcome.shots.counts == (100,) * 4
     assert server.accepted()[f"ebit-{id}-1"] == 1
