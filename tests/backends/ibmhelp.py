@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import pytest
+
 from ebit.backends.ibm import IbmBackend, open_named
 from ebit.backends.patience import Patience
 from tests.servers.ibm_server import IbmServer, environment
@@ -29,6 +31,15 @@ def served(state: Any = None, **options: Any) -> Iterator[IbmServer]:
 
 def opened(device: str = "ibm_manila", **options: Any) -> IbmBackend:
     return open_named(device, patience=SHORT, **options)
+
+
+def told(request: pytest.FixtureRequest, what: str, tried: dict[str, int]) -> None:
+    """Print what a module's tests tried, lost and counted twice, once all of them have run."""
+    words = f"{what}: {tried['faults']} faults, {tried['lost']} lost, {tried['twice']} twice"
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+    with capture.global_and_fixture_disabled():
+        print(f"\n{words}")
+    assert tried["lost"] == tried["twice"] == 0, words
 
 
 class Listener:

@@ -117,13 +117,18 @@ class TestIbm(BackendContract):
         return open_named("ibm_lima", patience=SHORT)
 
     def arrange(self, backend: Backend, fate: Fate) -> str | None:
-        if fate == "short":
-            self.server.store.spoil = ["shots"] * 9
-            return ""
+        spoils = {"short": "shots", "empty": "empty", "failed": "fail:the laser is off"}
+        if fate in spoils:
+            self.server.store.spoil = [spoils[fate]] * 9
+            return "the laser is off" if fate == "failed" else ""
         if fate == "held":
             self.server.store.hold = 1
             return ""
         return None
+
+    def sent(self, backend: Backend, id: str) -> int | None:
+        tags = self.server.store.counts()["tags"]
+        return sum(n for tag, n in tags.items() if tag.startswith(f"ebit-{id}-1-of-"))
 
 
 def example() -> dict[str, Any]:

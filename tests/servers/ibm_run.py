@@ -24,7 +24,8 @@ def run(params: dict[str, Any], snapshot: str, seed: int, spoil: str = "") -> st
         params: what was posted.
         snapshot: short name of the device's calibration.
         seed: of the shots.
-        spoil: "shots" takes one shot less than asked, "bits" forgets a bit, "" is honest.
+        spoil: "shots" takes one shot less than asked, "bits" forgets a bit, "none" takes no shots,
+            "empty" gives no circuits, "" is honest.
     """
     from ibm_quantum_schemas.common import CompressedTensorModel
     from ibm_quantum_schemas.executor import version_2_0 as schema
@@ -37,11 +38,13 @@ def run(params: dict[str, Any], snapshot: str, seed: int, spoil: str = "") -> st
     program, _ = converter.decoder(model)
     noise = _noise(snapshot)
     data, spans, at = [], [], datetime.now(UTC).replace(tzinfo=None)
-    for i, item in enumerate(program.items):
+    for i, item in enumerate(program.items if spoil != "empty" else ()):
         shots = program.shots - (spoil == "shots")
         found = _item(item, noise, shots, seed + i)
         if spoil == "bits":
             found = {name: a[..., :-1] if a.ndim > 1 else a for name, a in found.items()}
+        if spoil == "none":
+            found = {name: a[..., :0, :] for name, a in found.items()}
         tensors = {name: CompressedTensorModel.from_numpy(array) for name, array in found.items()}
         data.append(
             schema.QuantumProgramResultItemModel(
