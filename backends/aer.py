@@ -10,7 +10,7 @@ from ebit.backends.calibration import Calibration
 from ebit.backends.choose import choose_qubits, predict, predictable
 from ebit.backends.compile import check_qubits, compile_for
 from ebit.backends.guard import guard_circuits
-from ebit.backends.local import NOT_GIVEN, LocalRuns, check_labels, fresh_seed
+from ebit.backends.local import NOT_GIVEN, LocalBackend, LocalRuns, check_labels, fresh_seed
 from ebit.backends.methods import EXACT, WORDS
 from ebit.backends.model import (
     Compiled,
@@ -18,7 +18,6 @@ from ebit.backends.model import (
     Estimate,
     GuardReport,
     Handle,
-    JobState,
     Note,
     Outcome,
     Progress,
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from ebit.circuits.program import Program
 
 
-class AerBackend:
+class AerBackend(LocalBackend):
     """Simulation of experiments, ideal or under the noise of a calibrated processor.
 
     Small connected parts of a circuit are computed exactly and only sampled; wide ones go to
@@ -124,18 +123,6 @@ class AerBackend:
         return self._runs.submit(
             compiled, shots=shots, id=id, seed=fresh_seed() if seed is None else seed, note=note
         )
-
-    def find(self, id: str) -> Handle | None:
-        """The run of that id in this process."""
-        return self._runs.find(id)
-
-    def status(self, handle: Handle) -> JobState:
-        """Where the run stands in this process: it is computed when it is fetched."""
-        return self._runs.status(handle)
-
-    def cancel(self, handle: Handle) -> None:
-        """Forget a run."""
-        self._runs.cancel(handle)
 
     def fetch(self, handle: Handle, *, progress: Progress | None = None) -> Outcome:
         """Compute the shots of a run."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import unittest
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Literal, NoReturn, TypeVar
 from uuid import uuid4
 
@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from ebit.backends import contract_probes as probes
 from ebit.backends.contract_probes import Probe
+from ebit.backends.contract_read import Form, form_of
 from ebit.backends.model import Backend, Compiled, Handle, Outcome, Progress
 from ebit.backends.patience import DeadlineError, one_line, within
 from ebit.circuits import chsh
@@ -76,23 +77,15 @@ class ContractBase:
         del backend, id
         return None
 
-    def physical(self, compiled: Compiled) -> Sequence[Mapping[int, int]] | None:
-        """Per compiled circuit, the physical qubit that each classical bit reads.
+    def forms(self, backend: Backend, compiled: Compiled) -> Sequence[Form] | None:
+        """What the compiled circuits do: which qubit each bit reads, what is touched, the barrier.
 
-        Known here for circuits of Qiskit as wide as the chip; None where nobody can tell.
+        Known here for circuits of Qiskit and of Cirq; None where nobody can tell.
         """
-        from qiskit import QuantumCircuit
-
-        if not all(isinstance(circuit, QuantumCircuit) for circuit in compiled.circuits):
-            return None
-        return [
-            {
-                circuit.find_bit(item.clbits[0]).index: circuit.find_bit(item.qubits[0]).index
-                for item in circuit.data
-                if item.operation.name == "measure"
-            }
-            for circuit in compiled.circuits
-        ]
+        labels = backend.describe().labels
+        found = [form_of(circuit, labels) for circuit in compiled.circuits]
+        known = [form for form in found if form is not None]
+        return known if len(known) == len(found) else None
 
     # What the checks share.
 

@@ -125,13 +125,17 @@ class FormChecks(ContractBase):
 
     def test_compiling_is_repeatable(self) -> None:
         """The same experiment compiles to the same qubits and bits each time."""
-        first, second = (self.backend().compile(chsh()) for _ in range(2))
+        backend = self.backend()
+        first, second = backend.compile(chsh()), self.backend().compile(chsh())
         check(
             first.qubits == second.qubits,
             f"the qubits chosen must be the same each time, but were {first.qubits} "
             f"and {second.qubits}",
         )
-        check(self.physical(first) == self.physical(second), "compiled bits must not change")
+        check(
+            self.forms(backend, first) == self.forms(backend, second),
+            "the bits of compiled circuits must be the same each time",
+        )
 
     def test_qubits_that_were_asked_for_are_used(self) -> None:
         """Circuits are compiled for the qubits asked for, in their order."""
@@ -151,37 +155,32 @@ class FormChecks(ContractBase):
             skip("any number of qubits goes: none of them is a physical one")
         for asked in _pairs(told):
             compiled = backend.compile(chsh(), qubits=asked)
-            read = self.physical(compiled)
-            if read is None:
-                skip("physical() cannot tell which qubit a bit of these circuits reads")
-            for circuit, bits in zip(chsh().circuits, read, strict=True):
+            forms = self.forms(backend, compiled)
+            if forms is None:
+                skip("forms() cannot tell which qubit a bit of these circuits reads")
+            for circuit, form in zip(chsh().circuits, forms, strict=True):
                 check(
-                    dict(bits) == {0: asked[0], 1: asked[1]},
+                    form.reads == {0: asked[0], 1: asked[1]},
                     f"{circuit.name!r} on {asked} must read qubits {asked} into bits 0 and 1, "
-                    f"but reads {dict(bits)}",
+                    f"but reads {form.reads}",
                 )
-            _only_on(compiled)
+                check(
+                    form.touched <= set(asked),
+                    f"{circuit.name!r} on {asked} must touch no other qubit, but touches "
+                    f"{sorted(form.touched)}",
+                )
 
     def test_the_barrier_is_kept(self) -> None:
-        """The labelled barrier between preparation and measurement is still in its place."""
-        from qiskit import QuantumCircuit
-
+        """The labelled barrier still stands between what entangles and what measures."""
         backend = self.backend()
-        compiled = backend.compile(chsh())
-        if not all(isinstance(circuit, QuantumCircuit) for circuit in compiled.circuits):
-            skip("the compiled circuits are not Qiskit's")
-        for circuit in compiled.circuits:
-            at = [
-                i
-                for i, item in enumerate(circuit.data)
-                if item.operation.name == "barrier" and item.operation.label == PREPARED
-            ]
-            check(len(at) == 1, f"{circuit.name!r} must have one barrier labelled {PREPARED!r}")
-            joins = [i for i, item in enumerate(circuit.data) if _joins(item)]
-            reads = [i for i, item in enumerate(circuit.data) if item.operation.name == "measure"]
+        forms = self.forms(backend, backend.compile(chsh()))
+        if forms is None:
+            skip("forms() cannot tell where the barrier of these circuits is")
+        for circuit, form in zip(chsh().circuits, forms, strict=True):
             check(
-                joins and max(joins) < at[0] < min(reads),
-                f"the barrier of {circuit.name!r} must stand between what entangles and what reads",
+                form.parted,
+                f"{circuit.name!r} must keep its barrier {PREPARED!r}, after what entangles and "
+                "before what measures",
             )
 
     def test_wrong_qubits_are_refused(self) -> None:
@@ -292,29 +291,6 @@ def _laid_out(program: Program, found: Compiled, told: Description) -> None:
                 frozenset((qubits[a], qubits[b])) in joined,
                 f"qubits {qubits[a]} and {qubits[b]} must be coupled, but are not",
             )
-
-
-def _only_on(compiled: Compiled) -> None:
-    """No operation of Qiskit's circuits touches a qubit that was not asked for."""
-    from qiskit import QuantumCircuit
-
-    for circuit in compiled.circuits:
-        if isinstance(circuit, QuantumCircuit):
-            touched = {
-                circuit.find_bit(qubit).index
-                for item in circuit.data
-                if item.operation.name != "barrier"
-                for qubit in item.qubits
-            }
-            check(
-                touched <= set(compiled.qubits),
-                f"{circuit.name!r} must touch qubits {compiled.qubits} only, "
-                f"but touches {sorted(touched)}",
-            )
-
-
-def _joins(item: Any) -> bool:
-    return item.operation.name != "barrier" and len(item.qubits) > 1
 
 
 def _line(what: str, text: str) -> None:

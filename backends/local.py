@@ -117,6 +117,24 @@ class LocalRuns:
             self._done.pop(handle.id, None)
 
 
+class LocalBackend:
+    """What backends have in common whose runs live in this process."""
+
+    _runs: LocalRuns
+
+    def find(self, id: str) -> Handle | None:
+        """The run of that id in this process."""
+        return self._runs.find(id)
+
+    def status(self, handle: Handle) -> JobState:
+        """Where the run stands in this process: it is computed when it is fetched."""
+        return self._runs.status(handle)
+
+    def cancel(self, handle: Handle) -> None:
+        """Forget a run."""
+        self._runs.cancel(handle)
+
+
 def check_seed(seed: int | None) -> int | None:
     """A seed as given, refused unless it is an integer >= 0."""
     if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int) or seed < 0):

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-
-import numpy as np
 
 __all__ = ["positions_of"]
 
@@ -16,7 +15,7 @@ def positions_of(num_qubits: int, pairs: Sequence[tuple[int, int]]) -> tuple[Poi
 
     IBM numbers its heavy-hex chips row by row: neighbours of consecutive numbers lie side by side,
     and any other coupling is a step down. Where that is consistent it is the chip's own layout; any
-    other graph is drawn by the low eigenvectors of its Laplacian.
+    other graph is drawn so that qubits are as far apart as there are couplings between them.
 
     Args:
         num_qubits: qubits of the chip.
@@ -25,8 +24,11 @@ def positions_of(num_qubits: int, pairs: Sequence[tuple[int, int]]) -> tuple[Poi
     Example:
         >>> positions_of(4, [(0, 1), (1, 2), (0, 3)])
         ((0.0, 0.0), (1.0, 0.0), (2.0, 0.0), (0.0, 1.0))
+
+    Source:
+        Kamada and Kawai, Inf. Process. Lett. 31, 7 (1989), by networkx.
     """
-    return _by_rows(num_qubits, pairs) or _by_spectrum(num_qubits, pairs)
+    return _by_rows(num_qubits, pairs) or _by_distance(num_qubits, pairs)
 
 
 def _by_rows(num_qubits: int, pairs: Sequence[tuple[int, int]]) -> tuple[Point, ...] | None:
@@ -63,15 +65,24 @@ def _by_rows(num_qubits: int, pairs: Sequence[tuple[int, int]]) -> tuple[Point, 
     return tuple((float(found[q][0] - left), float(found[q][1] - top)) for q in range(num_qubits))
 
 
-def _by_spectrum(num_qubits: int, pairs: Sequence[tuple[int, int]]) -> tuple[Point, ...]:
-    if num_qubits < 3:
-        return tuple((float(q), 0.0) for q in range(num_qubits))
-    laplacian = np.zeros((num_qubits, num_qubits))
-    for a, b in pairs:
-        laplacian[a, b] -= 1
-        laplacian[b, a] -= 1
-        laplacian[a, a] += 1
-        laplacian[b, b] += 1
-    _, vectors = np.linalg.eigh(laplacian)
-    plane = vectors[:, 1:3] * np.sqrt(num_qubits)
-    return tuple((float(x), float(y)) for x, y in plane)
+def _by_distance(num_qubits: int, pairs: Sequence[tuple[int, int]]) -> tuple[Point, ...]:
+    import networkx as nx
+
+    graph = nx.Graph()
+    graph.add_nodes_from(range(num_qubits))
+    graph.add_edges_from(pairs)
+    found: dict[int, Point] = {}
+    left = 0.0
+    # Pieces that nothing couples stand side by side; a coupling is about 1 long.
+    for piece in sorted(
+        nx.connected_components(graph), key=lambda qubits: (-len(qubits), min(qubits))
+    ):
+        part = graph.subgraph(sorted(piece))
+        at = nx.kamada_kawai_layout(part)
+        lengths = [math.dist(at[a], at[b]) for a, b in part.edges]
+        unit = sum(lengths) / len(lengths) if lengths else 1.0
+        low = [min(place[axis] for place in at.values()) for axis in (0, 1)]
+        for q, (x, y) in at.items():
+            found[q] = (left + float(x - low[0]) / unit, float(y - low[1]) / unit)
+        left = 1.0 + max(found[q][0] for q in piece)
+    return tuple(found[q] for q in range(num_qubits))

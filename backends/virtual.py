@@ -17,13 +17,12 @@ import numpy as np
 
 from ebit.backends.batch import Step, evolve_batch
 from ebit.backends.exact import Distribution, joint
-from ebit.backends.local import NOT_GIVEN, LocalRuns, fresh_seed
+from ebit.backends.local import NOT_GIVEN, LocalBackend, LocalRuns, fresh_seed
 from ebit.backends.model import (
     Compiled,
     Description,
     Estimate,
     Handle,
-    JobState,
     Listing,
     Note,
     Outcome,
@@ -58,7 +57,7 @@ def listing() -> list[Listing]:
     return [Listing(f"cirq:{name}", True, size, note) for name, size in _QUBITS.items()]
 
 
-class VirtualBackend:
+class VirtualBackend(LocalBackend):
     """A processor of Google, simulated.
 
     Args:
@@ -140,18 +139,6 @@ class VirtualBackend:
         del progress  # nothing is sent anywhere
         seed = fresh_seed() if seed is None else seed
         return self._runs.submit(compiled, shots=shots, id=id, seed=seed, note=note)
-
-    def find(self, id: str) -> Handle | None:
-        """The run of that id in this process."""
-        return self._runs.find(id)
-
-    def status(self, handle: Handle) -> JobState:
-        """Where the run stands in this process: it is computed when it is fetched."""
-        return self._runs.status(handle)
-
-    def cancel(self, handle: Handle) -> None:
-        """Forget a run."""
-        self._runs.cancel(handle)
 
     def fetch(self, handle: Handle, *, progress: Progress | None = None) -> Outcome:
         """Compute the shots of a run."""

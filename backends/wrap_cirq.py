@@ -11,14 +11,20 @@ import numpy.typing as npt
 
 from ebit.backends.equal import TOLERANCE
 from ebit.backends.exact import distributions, joint
-from ebit.backends.local import NOT_GIVEN, LocalRuns, check_labels, check_seed, fresh_seed
+from ebit.backends.local import (
+    NOT_GIVEN,
+    LocalBackend,
+    LocalRuns,
+    check_labels,
+    check_seed,
+    fresh_seed,
+)
 from ebit.backends.model import (
     Compiled,
     Description,
     Estimate,
     GuardReport,
     Handle,
-    JobState,
     Note,
     Outcome,
     Progress,
@@ -35,7 +41,7 @@ _SLICE = 100_000  # shots between two reports of progress
 _SLOW_SLICE = 1_000  # the same where every shot is simulated on its own
 
 
-class CirqBackend:
+class CirqBackend(LocalBackend):
     """A `cirq.Sampler`.
 
     Args:
@@ -102,18 +108,6 @@ class CirqBackend:
         if seed is None and self.own:
             seed = fresh_seed()
         return self._runs.submit(compiled, shots=shots, id=id, seed=seed, note=note)
-
-    def find(self, id: str) -> Handle | None:
-        """The run of that id in this process."""
-        return self._runs.find(id)
-
-    def status(self, handle: Handle) -> JobState:
-        """Where the run stands in this process: it is computed when it is fetched."""
-        return self._runs.status(handle)
-
-    def cancel(self, handle: Handle) -> None:
-        """Forget a run."""
-        self._runs.cancel(handle)
 
     def fetch(self, handle: Handle, *, progress: Progress | None = None) -> Outcome:
         """Run the circuits and collect their ordered bits."""

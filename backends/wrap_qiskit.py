@@ -16,14 +16,20 @@ from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
 from ebit.backends.choose import choose_qubits
 from ebit.backends.compile import check_qubits, compile_for
 from ebit.backends.guard import guard_circuits
-from ebit.backends.local import NOT_GIVEN, LocalRuns, check_labels, check_seed, fresh_seed
+from ebit.backends.local import (
+    NOT_GIVEN,
+    LocalBackend,
+    LocalRuns,
+    check_labels,
+    check_seed,
+    fresh_seed,
+)
 from ebit.backends.model import (
     Compiled,
     Description,
     Estimate,
     GuardReport,
     Handle,
-    JobState,
     Note,
     Outcome,
     Progress,
@@ -47,7 +53,7 @@ _LOCAL = (
 _calls: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
 
 
-class QiskitBackend:
+class QiskitBackend(LocalBackend):
     """A Qiskit backend or sampler that somebody else made.
 
     Args:
@@ -171,18 +177,6 @@ class QiskitBackend:
         _calls[self.inner] = count + 1
         words = np.random.SeedSequence(own, spawn_key=(count,)).generate_state(1, np.uint64)
         return int(words[0]) >> 11
-
-    def find(self, id: str) -> Handle | None:
-        """The run of that id in this process."""
-        return self._runs.find(id)
-
-    def status(self, handle: Handle) -> JobState:
-        """Where the run stands in this process: it is computed when it is fetched."""
-        return self._runs.status(handle)
-
-    def cancel(self, handle: Handle) -> None:
-        """Forget a run."""
-        self._runs.cancel(handle)
 
     def fetch(self, handle: Handle, *, progress: Progress | None = None) -> Outcome:
         """Run the circuits one after another and collect their ordered bits."""

@@ -15,6 +15,7 @@ from ebit.backends.parts import parts
 from ebit.backends.positions import positions_of
 from ebit.circuits import Group, ParallelTest, chsh, colour_edges, stabilisers
 from ebit.games import GuardError
+from ebit.protocols.mapping import map_program
 
 
 @pytest.mark.parametrize("device", ["fez", "sherbrooke"])
@@ -63,6 +64,31 @@ def chip_program() -> tuple[AerBackend, ParallelTest]:
     assert where.calibration is not None
     groups = colour_edges(where.calibration.pairs)
     return where, ParallelTest("m", (chsh(),), (Group(0, groups[0], "simultaneous"),), True)
+
+
+@pytest.mark.parametrize("device", ["fez", "torino", "sherbrooke"])
+def test_settings_and_pairs_compile_alike(device: str) -> None:
+    """One circuit with other angles bound, in which every pair has the same pulses."""
+    where = AerBackend(load_calibration(device))
+    made, _, _, qubits = map_program(where, shots=4096)
+    native = where.compile(made, qubits=qubits).circuits
+    assert len(made.groups) == 3
+    for number, group in enumerate(made.groups):
+        shapes, pulses = set(), set()
+        owner = {q: (place, i) for place in group.places for i, q in enumerate(place)}
+        for circuit in native[4 * number : 4 * number + 4]:
+            steps = [
+                (item.operation.name, tuple(circuit.find_bit(q).index for q in item.qubits))
+                for item in circuit.data
+            ]
+            shapes.add(tuple(steps))
+            mine: dict[tuple[int, ...], list[object]] = {place: [] for place in group.places}
+            for name, on in steps:
+                if name != "barrier":
+                    mine[owner[on[0]][0]].append((name, tuple(owner[q][1] for q in on)))
+            pulses |= {tuple(one) for one in mine.values()}
+        assert len(shapes) == 1
+        assert len(pulses) == 1
 
 
 def test_physical_pairs_are_those_asked_for() -> None:
@@ -146,8 +172,25 @@ def test_chips_are_laid_out_as_they_are(device: str, width: int, height: int) ->
         assert np.abs(places[a] - places[b]).sum() == 1
 
 
-def test_other_graphs_are_drawn_somehow() -> None:
+def test_other_graphs_are_drawn_by_their_distances() -> None:
     ring = [(i, (i + 1) % 7) for i in range(7)]
     places = np.array(positions_of(7, ring))
-    assert np.isfinite(places).all()
-    assert len({tuple(np.round(p, 9)) for p in places.tolist()}) == 7
+    gaps = np.linalg.norm(places[:, None] - places, axis=-1)
+    sides = [gaps[a, b] for a, b in ring]
+    assert np.allclose(sides, sides[0], rtol=1e-3)  # a regular heptagon
+    assert gaps[~np.eye(7, dtype=bool)].min() > 0.99 * sides[0]
+
+
+def test_cairo_is_laid_out_with_its_qubits_apart() -> None:
+    data = load_calibration("cairo")
+    places = np.array(positions_of(data.num_qubits, data.pairs))
+    gaps = np.linalg.norm(places[:, None] - places, axis=-1)
+    assert gaps[~np.eye(data.num_qubits, dtype=bool)].min() > 0.7
+    assert max(gaps[a, b] for a, b in data.pairs) < 1.3
+    assert gaps.max() < 15  # qubit 0, which nothing couples, stands beside the others
+
+
+def test_pieces_do_not_lie_on_one_another() -> None:
+    places = np.array(positions_of(7, [(0, 1), (1, 2), (2, 0), (3, 4), (4, 5), (5, 3)]))
+    gaps = np.linalg.norm(places[:, None] - places, axis=-1) + 9 * np.eye(7)
+    assert gaps.min() > 0.9 * gaps[0, 1]

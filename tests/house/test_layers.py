@@ -32,7 +32,7 @@ ROOMS = {
     "backends": Room(
         {"circuits", "games"},
         {"numpy", "scipy", "qiskit", "qiskit_aer", "stim", "cirq", "platformdirs", *SDKS},
-        {"pandas"},
+        {"pandas", "networkx"},
     ),
     "analysis": Room({"games"}, {"numpy", "scipy", "numba"}, {"pandas"}),
     "protocols": Room(
