@@ -98,9 +98,11 @@ def score_chip(
             for place in places
             if place.mode == "separated"
         }
-        pairs = _compared(pairs, scores, [apart[frozenset(p.qubits)] for p in pairs], fdr)
+        pairs = _compared(
+            pairs, scores, [apart[frozenset(p.qubits)] for p in pairs], fdr, confidence
+        )
     known = dict(facts or {})
-    by_e = discover_by_e([pair.log10_e or 0.0 for pair in pairs], fdr)
+    by_e = discover_by_e([-np.inf if _barred(p) else p.log10_e or 0.0 for p in pairs], fdr)
     return ChipMap(
         backend=str(known.get("backend", run.backend if run else "unknown")),
         mode="both" if len(modes) > 1 else main,
@@ -166,31 +168,48 @@ def _supported(one: Score, names: Sequence[str]) -> Evidence | None:
 
 def _discovered(pairs: Sequence[PairScore], scores: Sequence[Score], fdr: float) -> list[PairScore]:
     """Call pairs violating, or signalling, with all pairs of the chip allowed for."""
-    found = discover_by_p([0.0 if p.log10_p is None else p.log10_p for p in pairs], fdr).found
     limit = _FAULT / len(pairs)
-    out = []
-    for pair, one, hit in zip(pairs, scores, found.tolist(), strict=True):
-        signals = one.no_signalling is not None and one.no_signalling.p_value < limit
-        out.append(
-            replace(pair, signals=signals, violates=bool(hit and not signals and not pair.fault))
-        )
-    return out
+    seen = [
+        replace(pair, signals=one.no_signalling is not None and one.no_signalling.p_value < limit)
+        for pair, one in zip(pairs, scores, strict=True)
+    ]
+    # A pair that is barred enters with p = 1: taken out afterwards, it would have helped others to
+    # be called, and the share of false ones among those left could be larger than promised.
+    logs = [0.0 if _barred(p) or p.log10_p is None else p.log10_p for p in seen]
+    found = discover_by_p(logs, fdr).found
+    return [
+        replace(pair, violates=bool(hit) and not _barred(pair))
+        for pair, hit in zip(seen, found.tolist(), strict=True)
+    ]
+
+
+def _barred(pair: PairScore) -> bool:
+    """Whether nothing may be said of entanglement, whatever its S."""
+    return pair.signals or pair.fault
 
 
 def _compared(
-    pairs: Sequence[PairScore], together: Sequence[Score], apart: Sequence[Score], fdr: float
+    pairs: Sequence[PairScore],
+    together: Sequence[Score],
+    apart: Sequence[Score],
+    fdr: float,
+    confidence: float,
 ) -> list[PairScore]:
-    """What testing its neighbours at the same time did to each pair."""
+    """What testing its neighbours at the same time did to each pair.
+
+    The normal law, with the errors of `_error`: they are never 0, so that few rounds that happen to
+    agree look no surer than they are.
+    """
     errors = np.hypot([_error(s) for s in together], [_error(s) for s in apart])
     change = np.array(
         [float(a.S or 0) - float(b.S or 0) for a, b in zip(together, apart, strict=True)]
     )
     log_p = (norm.logsf(np.abs(change) / errors) + np.log(2)) / np.log(10)
     found = discover_by_p(log_p, fdr).found
-    width = norm.ppf(0.975) * errors
+    width = norm.ppf((1 + confidence) / 2) * errors
     out = []
     for i, (pair, alone) in enumerate(zip(pairs, apart, strict=True)):
-        span = Interval(change[i] - width[i], change[i] + width[i], 0.95, "normal")
+        span = Interval(change[i] - width[i], change[i] + width[i], confidence, "normal")
         cross = CrossTalk(float(change[i]), span, float(10 ** log_p[i]), bool(found[i]))
         out.append(
             replace(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,8 @@ from ebit.analysis.results import RunInfo, pandas_or_raise
 from ebit.analysis.sheet import Sheet, interval_dict, run_dict, run_rows
 
 __all__ = ["ChipMap", "CrossTalk", "PairScore", "Prediction"]
+
+_GROUNDS = 3  # kinds of evidence that a summary spells out
 
 
 @dataclass(frozen=True)
@@ -320,8 +323,10 @@ class ChipMap:
             )
         if self.mode == "both":
             rows.append(("cross-talk", f"found on {len(self.crosstalk)} pairs"))
-        if ranked[0].evidence:
-            rows.append(("evidence", ranked[0].evidence))
+        grounds = Counter(pair.evidence for pair in self.pairs if pair.evidence)
+        for ground, count in grounds.most_common(_GROUNDS):
+            where = f" ({count} pairs)" if len(grounds) > 1 else ""
+            rows.append(("evidence", f"{ground}{where}"))
         shown = ranked if len(ranked) <= 10 else [*ranked[:5], *ranked[-5:]]
         head, table = self._table(shown)
         title = "best and worst" if len(ranked) > 10 else "pairs"

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ebit.circuits.magic import magic_square
     from ebit.circuits.mermin import mermin_ghz
     from ebit.circuits.pairs import PairState, pair_state
-    from ebit.circuits.parallel import Group, ParallelTest
+    from ebit.circuits.parallel import ALIKE_ANGLES, Group, ParallelTest
     from ebit.circuits.stabiliser import stabilisers
     from ebit.circuits.states import (
         BELL_STATES,
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from ebit.circuits.wstate import w_fidelity, w_fidelity_weights
 
 __all__ = [
+    "ALIKE_ANGLES",
     "BELL_STATES",
     "GATES",
     "PREPARED",
@@ -107,7 +108,7 @@ _HOME = {
     "layout": ("PREPARED",),
     "magic": ("magic_square",),
     "mermin": ("mermin_ghz",),
-    "parallel": ("Group", "ParallelTest"),
+    "parallel": ("ALIKE_ANGLES", "Group", "ParallelTest"),
     "pairs": ("PairState", "pair_state"),
     "stabiliser": ("stabilisers",),
     "states": (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,7 +19,18 @@ from ebit.circuits.program import Program
 from ebit.circuits.readout import question_and_answer
 from ebit.games import ArgumentError, Shots, Trials
 
-__all__ = ["Group", "ParallelTest"]
+__all__ = ["ALIKE_ANGLES", "Group", "ParallelTest"]
+
+ALIKE_ANGLES = (
+    (3 * math.pi / 8, 7 * math.pi / 8),
+    (5 * math.pi / 8, math.pi / 8),
+)
+"""Angles ((a0, a1), (b0, b1)) of CHSH at which all four settings compile alike.
+
+The usual angles of phi+, all turned by 3 pi / 8, which changes none of its correlations. No angle is
+0 or a right angle any more, where a compiler would leave out pulses, and all have one sign: the four
+circuits are one, with other numbers bound to it.
+"""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import Normalize
 from matplotlib.lines import Line2D
 
-from ebit.plots.style import GREY, VERMILLION, Canvas, canvas, gallery
+from ebit.plots.style import BLUE, GREY, ORANGE, VERMILLION, Canvas, canvas, gallery, number_ticks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,16 +20,18 @@ if TYPE_CHECKING:
 __all__ = ["chip_canvas", "plot_chip", "plot_chip_values", "plot_crosstalk"]
 
 _LOW, _HIGH = 2.0, 2.0 * np.sqrt(2)
-_STYLES: dict[str, Any] = {"violates": "-", "not": (0, (1.2, 1.2)), "signals": (0, (4, 1, 1, 1))}
+_WORDS = {"violates": "violates", "not": "does not", "signals": "signals"}
+_MARKS = {"violates": (BLUE, "o"), "not": (ORANGE, "s"), "signals": (VERMILLION, "X")}
+_WIDE, _HOLLOW = 4.2, 2.2  # points
 _PER_UNIT = 0.34  # inches between two qubits
 
 
 def plot_chip(found: ChipMap, ax: Axes | None = None) -> Axes:
     """Draw the chip's own layout: a line per pair, coloured by S.
 
-    Solid lines violate (false discoveries controlled over the chip), dotted ones do not; lines with
-    dots and dashes signal. Colours run from the local bound 2 to the quantum bound 2 sqrt 2, and
-    whatever lies below 2 is grey.
+    Full lines violate (false discoveries controlled over the chip), hollow ones do not; those with a
+    cross signal. Colours run from the local bound 2 to the quantum bound 2 sqrt 2, and whatever lies
+    below 2 is grey.
 
     Args:
         found: a map.
@@ -41,10 +43,11 @@ def plot_chip(found: ChipMap, ax: Axes | None = None) -> Axes:
     if ax is None:
         with gallery():
             return plot_chip(found, canvas(*_size(found)).add_subplot())
-    mapped = _lines(found, ax, [pair.S for pair in found.pairs], _LOW, _HIGH, "viridis")
+    kinds = [_kind(pair) for pair in found.pairs]
+    mapped = _lines(found, ax, [pair.S for pair in found.pairs], (_LOW, _HIGH), "viridis", kinds)
     bar = ax.figure.colorbar(mapped, ax=ax, shrink=0.6, pad=0.01, extend="min")
     bar.set_label("S")
-    ax.legend(handles=_legend(found), loc="upper left", bbox_to_anchor=(0, -0.01), ncols=3)
+    _legend(ax, kinds, _WORDS)
     ax.set_title(
         f"{found.backend}: {len(found.violating)} of {len(found.pairs)} pairs violate "
         f"(FDR {found.fdr:g})",
@@ -56,7 +59,7 @@ def plot_chip(found: ChipMap, ax: Axes | None = None) -> Axes:
 def plot_crosstalk(found: ChipMap, ax: Axes | None = None) -> Axes:
     """Draw how S of each pair changes when its neighbours are tested at the same time.
 
-    Solid lines are changes that are found (false discoveries controlled), dotted ones are not.
+    Full lines are changes that are found (false discoveries controlled), hollow ones may be chance.
 
     Args:
         found: a map of mode "both".
@@ -67,13 +70,15 @@ def plot_crosstalk(found: ChipMap, ax: Axes | None = None) -> Axes:
             return plot_crosstalk(found, canvas(*_size(found)).add_subplot())
     changes = [pair.crosstalk.change if pair.crosstalk else 0.0 for pair in found.pairs]
     largest = max(0.05, *map(abs, changes))
-    styles = [
-        "-" if pair.crosstalk and pair.crosstalk.found else _STYLES["not"] for pair in found.pairs
+    kinds = [
+        "violates" if pair.crosstalk and pair.crosstalk.found else "not" for pair in found.pairs
     ]
-    mapped = _lines(found, ax, changes, -largest, largest, "PuOr", styles)
+    mapped = _lines(found, ax, changes, (-largest, largest), "PuOr", kinds)
+    _legend(ax, kinds, {"violates": "found", "not": "may be chance"})
     bar = ax.figure.colorbar(mapped, ax=ax, shrink=0.6, pad=0.01)
     bar.set_label("S together - S apart")
-    ax.set_title(f"cross-talk found on {len(found.crosstalk)} pairs", loc="left")
+    count = len(found.crosstalk)
+    ax.set_title(f"cross-talk found on {count} pair{'' if count == 1 else 's'}", loc="left")
     return ax
 
 
@@ -92,18 +97,11 @@ def plot_chip_values(found: ChipMap, ax: Axes | None = None) -> Axes:
     low = [pair.S_interval.low for pair in ranked]
     high = [pair.S_interval.high for pair in ranked]
     ax.vlines(at, low, high, color=GREY, lw=0.7, alpha=0.7, zorder=1)
-    for wanted, colour, label in ((True, "#0072B2", "violates"), (False, "#E69F00", "does not")):
-        chosen = [i for i, pair in enumerate(ranked) if pair.violates == wanted]
+    for kind, (colour, marker) in _MARKS.items():
+        chosen = [i for i, pair in enumerate(ranked) if _kind(pair) == kind]
         if chosen:
-            ax.plot(
-                chosen,
-                [ranked[i].S for i in chosen],
-                "o" if wanted else "s",
-                color=colour,
-                ms=3,
-                label=label,
-                zorder=3,
-            )
+            values = [ranked[i].S for i in chosen]
+            ax.plot(chosen, values, marker, color=colour, ms=3, label=_WORDS[kind], zorder=3)
     if any(pair.predicted is not None for pair in ranked):
         ax.plot(
             at,
@@ -116,6 +114,7 @@ def plot_chip_values(found: ChipMap, ax: Axes | None = None) -> Axes:
         )
     for bound, style, colour in ((_LOW, (0, (4, 2)), GREY), (_HIGH, "-", VERMILLION)):
         ax.axhline(bound, ls=style, color=colour, lw=1)
+    number_ticks(ax.xaxis, whole=True)
     ax.set_xlabel("pairs, best first")
     ax.set_ylabel("S (95 %)")
     ax.legend(loc="lower left")
@@ -168,23 +167,26 @@ def _lines(
     found: ChipMap,
     ax: Axes,
     values: list[float],
-    low: float,
-    high: float,
+    limits: tuple[float, float],
     colours: str,
-    styles: list[Any] | None = None,
+    kinds: list[str],
 ) -> ScalarMappable:
     at = _at(found)
-    mapped = ScalarMappable(Normalize(low, high), colours)
+    mapped = ScalarMappable(Normalize(*limits), colours)
     mapped.cmap = mapped.cmap.with_extremes(under="#BBBBBB")
-    lines = LineCollection(
-        [(at[pair.qubits[0]], at[pair.qubits[1]]) for pair in found.pairs],
-        colors=mapped.to_rgba(np.asarray(values)),
-        linestyles=styles or [_STYLES[_kind(pair)] for pair in found.pairs],
-        linewidths=4,
-        capstyle="butt",
-        zorder=2,
+    drawn = mapped.to_rgba(np.asarray(values))
+    ends = [(at[pair.qubits[0]], at[pair.qubits[1]]) for pair in found.pairs]
+    ax.add_collection(
+        LineCollection(ends, colors=drawn, linewidths=_WIDE, capstyle="butt", zorder=2)
     )
-    ax.add_collection(lines)
+    hollow = [line for line, kind in zip(ends, kinds, strict=True) if kind == "not"]
+    ax.add_collection(
+        LineCollection(hollow, colors="white", linewidths=_HOLLOW, capstyle="butt", zorder=2.1)
+    )
+    crossed = np.array(
+        [np.mean(line, axis=0) for line, kind in zip(ends, kinds, strict=True) if kind == "signals"]
+    ).reshape(-1, 2)
+    ax.plot(*crossed.T, ls="", marker="x", ms=6, mew=1.8, color=VERMILLION, zorder=5, gid="signals")
     places = _places(found)
     ax.scatter(
         places[:, 0], places[:, 1], s=62, color="white", edgecolor=GREY, linewidth=0.7, zorder=3
@@ -202,11 +204,21 @@ def _kind(pair: PairScore) -> str:
     return "signals" if pair.signals else "violates" if pair.violates else "not"
 
 
-def _legend(found: ChipMap) -> list[Line2D]:
-    words = {"violates": "violates", "not": "does not", "signals": "signals"}
-    there = {_kind(pair) for pair in found.pairs}
-    return [
-        Line2D([], [], color=GREY, lw=3, ls=_STYLES[kind], label=word)
-        for kind, word in words.items()
-        if kind in there
-    ]
+def _legend(ax: Axes, kinds: list[str], words: dict[str, str]) -> None:
+    """Say what the lines mean, of the kinds that are there."""
+    handles = {
+        "violates": (Line2D([], [], color=GREY, lw=_WIDE),),
+        "not": (Line2D([], [], color=GREY, lw=_WIDE), Line2D([], [], color="white", lw=_HOLLOW)),
+        "signals": (
+            Line2D([], [], color=GREY, lw=_WIDE),
+            Line2D([], [], ls="", marker="x", ms=6, mew=1.8, color=VERMILLION),
+        ),
+    }
+    there = [kind for kind in words if kind in set(kinds)]
+    ax.legend(
+        [handles[kind] for kind in there],
+        [words[kind] for kind in there],
+        loc="upper left",
+        bbox_to_anchor=(0, -0.01),
+        ncols=3,
+    )

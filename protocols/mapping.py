@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -109,7 +110,7 @@ def map_program(
 ) -> tuple[ParallelTest, dict[str, Any], int, tuple[int, ...]]:
     """Return what `chip_map` runs: the circuits, their purpose, shots in all, and the qubits."""
     from ebit.backends import open_backend
-    from ebit.circuits import ParallelTest, chsh
+    from ebit.circuits import ALIKE_ANGLES, ParallelTest, chsh
 
     if mode not in _MODES:
         raise ArgumentError(f"mode must be one of {', '.join(_MODES)}, but was {mode!r}")
@@ -126,8 +127,11 @@ def map_program(
         )
     known = sorted({(min(e), max(e)) for e in described.couplings})
     wanted = _wanted(pairs, known, where.name)
+    # Where a gate has a direction, every pair's gate runs from Alice to Bob: all compile alike.
+    directed = set(described.couplings)
+    wanted = tuple((a, b) if (a, b) in directed else (b, a) for a, b in wanted)
     modes = ("simultaneous", "separated") if mode == "both" else (mode,)
-    tests: list[Experiment] = [chsh()]
+    tests: list[Experiment] = [chsh(angles=ALIKE_ANGLES)]
     chains: dict[tuple[int, int], tuple[int, ...]] = {}
     if settings == "per-shot":
         chains = _chains(wanted, known)
@@ -220,16 +224,29 @@ def _wanted(
 def _chains(
     wanted: Sequence[tuple[int, int]], known: Sequence[tuple[int, int]]
 ) -> dict[tuple[int, int], tuple[int, ...]]:
-    """Coin, Alice, Bob, coin for every pair that has neighbours for both coins."""
+    """Coin, Alice, Bob, coin for every pair that has neighbours for both coins.
+
+    Coins are spread over the chip, so that few circuits hold all chains: pairs with least choice
+    choose first, and take the qubits that are used least so far.
+    """
     near: dict[int, list[int]] = {}
     for a, b in known:
         near.setdefault(a, []).append(b)
         near.setdefault(b, []).append(a)
+    options = {
+        (a, b): [(c, a, b, d) for c in near[a] for d in near[b] if len({c, a, b, d}) == 4]
+        for a, b in wanted
+    }
+    used = Counter(q for pair in wanted if options[pair] for q in pair)
     found: dict[tuple[int, int], tuple[int, ...]] = {}
-    for a, b in wanted:
-        options = [(c, a, b, d) for c in near[a] for d in near[b] if c != b and d != a and c != d]
-        if options:
-            found[a, b] = min(options)
+    for pair in sorted(wanted, key=lambda pair: (len(options[pair]), pair)):
+        if options[pair]:
+            chain = min(
+                options[pair],
+                key=lambda o: (max(used[o[0]], used[o[3]]), used[o[0]] + used[o[3]], o),
+            )
+            used.update((chain[0], chain[3]))
+            found[pair] = chain
     return found
 
 
@@ -244,7 +261,11 @@ def _groups(
     plain = [pair for pair in wanted if pair not in chains]
     coined = [chains[pair] for pair in wanted if pair in chains]
     if mode == "simultaneous":
-        sorted_plain = colour_edges(plain) if plain else ()
+        towards = {frozenset(pair): pair for pair in plain}
+        sorted_plain: tuple[tuple[tuple[int, ...], ...], ...] = tuple(
+            tuple(towards[frozenset(edge)] for edge in group)
+            for group in (colour_edges(plain) if plain else ())
+        )
         sorted_coined = pack(coined) if coined else ()
     else:
         sorted_plain = _apart(plain, known)

@@ -56,6 +56,26 @@ def test_a_pair_that_signals_is_not_counted() -> None:
     assert "1 signal and are not counted" in found.summary
 
 
+def test_pairs_that_are_barred_help_nobody() -> None:
+    """A weak pair must not pass because pairs that signal would have been discoveries."""
+    rng = np.random.default_rng(9)
+    weak = place(counts(rng, 2.5), 0)
+    signalling = []
+    for k in range(40):
+        table = counts(rng, 2.8)
+        table[1] = [[1024, 0], [0, 0]]
+        signalling.append(place(table, k + 1))
+    (alone,) = score_chip([weak], GAME).pairs
+    assert alone.log10_p is not None
+    # The largest p-value of 41 has to lie below fdr / price, the smallest of 41 below fdr / price / 41.
+    price = sum(1 / i for i in range(1, 42))
+    for factor, wanted in ((3.0, 0), (41 * 1.01, 1)):
+        found = score_chip([weak, *signalling], GAME, fdr=10**alone.log10_p * price * factor)
+        assert [pair.signals for pair in found.pairs] == [False] + [True] * 40
+        assert len(found.violating) == wanted
+    assert score_chip([weak, *signalling], GAME).violating_by_e == 1
+
+
 def test_cross_talk_that_is_put_in_is_found_and_nothing_else() -> None:
     rng = np.random.default_rng(3)
     places = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ebit.circuits import Group, ParallelTest, chsh
+from ebit.circuits import ALIKE_ANGLES, Group, ParallelTest, chsh
 from ebit.circuits.record import program_from_bytes, program_to_bytes
 from ebit.games import ArgumentError, Shots
 
@@ -35,10 +35,19 @@ def test_every_place_decodes_as_it_would_alone() -> None:
 
 
 def test_circuits_are_equal_up_to_their_angles() -> None:
-    made = program()
-    depths = [circuit.depth() for circuit in made.circuits[:4]]
-    assert len({c.count_ops()["measure"] for c in made.circuits[:4]}) == 1
-    assert max(depths) - min(depths) <= 1
+    alike = chsh(angles=ALIKE_ANGLES)
+    assert alike.game.bell_value(alike.ideal) == pytest.approx(2 * 2**0.5, abs=1e-12)
+    made = ParallelTest("alike", (alike,), (Group(0, ((3, 4), (0, 1)), "simultaneous"),))
+    shapes = {
+        tuple((item.operation.name, item.qubits, item.clbits) for item in circuit.data)
+        for circuit in made.circuits
+    }
+    assert len(shapes) == 1
+    angles = {
+        tuple(p for item in circuit.data for p in item.operation.params)
+        for circuit in made.circuits
+    }
+    assert len(angles) == 4
     assert all(c.count_ops()["barrier"] == 1 for c in made.circuits)
 
 
