@@ -3,7 +3,8 @@
 A draw compares 64 random bits with probabilities rounded to multiples of 2^-64 (thresholds) or
 2^-(64 - k) (alias table of 2^k outcomes). Both are finer than the float64 the probabilities come
 in, and no sample that fits in memory can tell the difference. Outcomes of probability 0 are never
-drawn. The stream of shots does not depend on the size of the chunks.
+drawn. A component whose outcomes are all equally likely is so many fair coins, and takes one random
+bit for each. The stream of shots does not depend on the size of the chunks.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ Progress = Callable[[int, int], None]
 Codes = npt.NDArray[np.unsignedinteger]
 
 _CHUNK = 1 << 16  # random words of one chunk stay in the processor's cache
+_TOSSED = 1 << 17  # shots of fair coins at a time; their words stay in the cache too
 _REPORT = 1 << 20  # shots between two calls of the progress function
 _FEW = 16  # up to here comparing with every threshold is faster than a table
 
@@ -49,8 +51,12 @@ def draw(
     packed = []
     for i, (parts, width, n) in enumerate(zip(circuits, widths, shots, strict=True)):
         out = np.zeros((n, (width + 7) // 8), dtype=np.uint8)
-        streams = [stream(seed, i, j) for j in range(len(parts))]
-        drawers = [_drawer(part) for part in parts]
+        fair = [_is_fair(part) for part in parts]
+        coins = [bit for part, even in zip(parts, fair, strict=True) if even for bit in part.clbits]
+        _toss(coins, out, stream(seed, i, len(parts)))
+        uneven = [j for j, even in enumerate(fair) if not even]
+        streams = [stream(seed, i, j) for j in uneven]
+        drawers = [_drawer(parts[j]) for j in uneven]
         for start in range(0, n, _REPORT):
             block = out[start : start + _REPORT]
             for generator, drawer in zip(streams, drawers, strict=True):
@@ -80,6 +86,33 @@ def place_bits(packed: npt.NDArray[np.uint8], bits: npt.ArrayLike, clbits: Seque
     for j, bit in enumerate(clbits):
         # Counted results arrive as int8 or bool: shift as uint8 only.
         packed[:, bit // 8] |= (columns[:, j] != 0).astype(np.uint8) << np.uint8(bit % 8)
+
+
+def _is_fair(part: Distribution) -> bool:
+    """Whether every bit of a component is a fair coin of its own, exactly."""
+    size = 1 << len(part.clbits)
+    return bool(size > 1 and (part.probabilities == 1 / size).all())
+
+
+def _toss(
+    clbits: Sequence[int], out: npt.NDArray[np.uint8], generator: np.random.Generator
+) -> None:
+    """Toss fair coins into the bits of all shots, one random bit each (and those between them)."""
+    masks: dict[int, int] = {}
+    for bit in clbits:
+        masks[bit // 8] = masks.get(bit // 8, 0) | 1 << bit % 8
+    if not masks:
+        return
+    whole = len(masks) == out.shape[1] and all(mask == 255 for mask in masks.values())
+    for low in range(0, len(out), _TOSSED):
+        block = out[low : low + _TOSSED]
+        words = _words(generator, (len(block) * len(masks) + 7) // 8)
+        tossed = words.view(np.uint8)[: len(block) * len(masks)].reshape(len(block), len(masks))
+        if whole:
+            block[:] = tossed
+            continue
+        for column, (byte, mask) in enumerate(masks.items()):
+            block[:, byte] |= tossed[:, column] & np.uint8(mask)
 
 
 def _drawer(part: Distribution) -> Callable[[np.random.Generator, npt.NDArray[np.uint8]], None]:

@@ -145,6 +145,10 @@ def _aer(part: Component, noise: DeviceNoise | None, shots: int, seed: int, meth
 def bits_of_memory(memory: Sequence[str], width: int) -> Bits:
     """Aer's hexadecimal memory as bits (shots, width), column i being classical bit i."""
     size = (width + 7) // 8
+    if size <= 8:
+        words = np.fromiter((int(word, 16) for word in memory), dtype="<u8", count=len(memory))
+        rows = words.view(np.uint8).reshape(-1, 8)[:, :size]
+        return np.unpackbits(rows, axis=1, bitorder="little")[:, :width]
     data = b"".join(bytes.fromhex(word[2:].zfill(2 * size)) for word in memory)
     big_endian = np.frombuffer(data, dtype=np.uint8).reshape(len(memory), size)
     return np.unpackbits(big_endian[:, ::-1], axis=1, bitorder="little")[:, :width]

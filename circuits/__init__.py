@@ -32,6 +32,13 @@ if TYPE_CHECKING:
     from ebit.circuits.mermin import mermin_ghz
     from ebit.circuits.pairs import PairState, pair_state
     from ebit.circuits.parallel import ALIKE_ANGLES, Group, ParallelTest
+    from ebit.circuits.randomness import (
+        bell_halves_source,
+        ghz_source,
+        hadamard_source,
+        raw_clbits,
+    )
+    from ebit.circuits.spot_checks import rounds_tested, spot_checked_chsh
     from ebit.circuits.stabiliser import stabilisers
     from ebit.circuits.states import (
         BELL_STATES,
@@ -57,6 +64,7 @@ __all__ = [
     "Readout",
     "bases_agree",
     "bell",
+    "bell_halves_source",
     "bell_vector",
     "chained_chsh",
     "chsh",
@@ -66,17 +74,22 @@ __all__ = [
     "ghz",
     "ghz_chain",
     "ghz_coupled",
+    "ghz_source",
     "ghz_tree",
     "ghz_vector",
     "graph_state",
     "graph_vector",
+    "hadamard_source",
     "magic_square",
     "mermin_ghz",
     "pack",
     "pair_state",
     "partial_pair",
     "partial_pair_vector",
+    "raw_clbits",
+    "rounds_tested",
     "split",
+    "spot_checked_chsh",
     "stabilisers",
     "to_cirq",
     "w_fidelity",
@@ -110,6 +123,13 @@ _HOME = {
     "mermin": ("mermin_ghz",),
     "parallel": ("ALIKE_ANGLES", "Group", "ParallelTest"),
     "pairs": ("PairState", "pair_state"),
+    "randomness": (
+        "bell_halves_source",
+        "ghz_source",
+        "hadamard_source",
+        "raw_clbits",
+    ),
+    "spot_checks": ("spot_checked_chsh", "rounds_tested"),
     "stabiliser": ("stabilisers",),
     "states": (
         "BELL_STATES",
