@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ from ebit.backends.google_jobs import (
     is_there,
     wait_for,
 )
+from ebit.backends.google_objects import engine_of
 from ebit.backends.google_plan import Plan, plan_from_handle, plan_of, split
 from ebit.backends.model import (
     Compiled,
@@ -86,26 +88,40 @@ class GoogleBackend:
     """A processor of Google.
 
     Args:
-        processor: its name with Google.
-        device_config_name: the device configuration to run under, with `run_name`; None for the
-            default one.
+        processor: its name with Google, in the project of this environment; or the client's own
+            `EngineProcessor`, whose project and connection are then used. Another process that
+            picks the run up by name needs GOOGLE_CLOUD_PROJECT set to that project.
+        device_config_name: the device configuration to run under, with `run_name` or
+            `snapshot_id`; empty for the default one. Circuits are checked against what the
+            processor says it can do, which is the default one's.
         run_name: see `device_config_name`.
+        snapshot_id: see `device_config_name`.
         patience: limits of calls on the network, from EBIT_PATIENCE by default.
     """
 
     def __init__(
         self,
-        processor: str,
+        processor: Any,
         *,
         device_config_name: str = "",
         run_name: str = "",
+        snapshot_id: str = "",
         patience: Patience | None = None,
     ) -> None:
         from ebit.backends.cirq_device import chip_of
 
         self.line = GoogleLine(patience)
-        self.engine = engine_here(self.line)
-        self._config = {"device_config_name": device_config_name, "run_name": run_name}
+        if isinstance(processor, str):
+            self.engine = engine_here(self.line)
+        else:
+            self.engine = engine_of(processor, self.line)
+            processor = str(processor.processor_id)
+        asked = {
+            "device_config_name": device_config_name,
+            "run_name": run_name,
+            "snapshot_id": snapshot_id,
+        }
+        self._options = {name: value for name, value in asked.items() if value}
         self.processor = self.engine.get_processor(processor)
         try:
             device = self.line.ask(self.processor.get_device, f"opening {processor}")
@@ -200,26 +216,25 @@ class GoogleBackend:
             NetworkError: not everything could be sent; submitting again completes the run.
         """
         check_submission(self.name, compiled, seed)
-        plan = plan_of(compiled, shots, id, self.chip.name)
-        begun = self._begun(plan, progress)
-        if not begun:
+        plan = plan_of(compiled, shots, id, self.chip.name, self._options)
+        before = self._plan_at(id, progress)
+        if before is None:
             self._check_open(progress)
+        elif not plan.options:
+            # A run that goes on keeps the configuration it began with.
+            plan = replace(plan, options=before.options)
+        if before is not None and before != plan:
+            raise ArgumentError(
+                f"argument id must be a new one for a new run, but {id!r} is at Google already "
+                f"with experiment {before.experiment}, {before.total} shots, configuration "
+                f"{' '.join(before.options.values()) or 'by default'}"
+            )
         sent: list[str] = []
         for part in range(len(plan.parts)):
             sent.append(self._send(compiled, plan, part, progress))
             if note is not None:
                 note(plan.handle(self.name, sent))
         return plan.handle(self.name, sent)
-
-    def _begun(self, plan: Plan, progress: object) -> bool:
-        """Whether Google knows the run already; refused when it is another run."""
-        before = self._plan_at(plan.id, progress)
-        if before is not None and before != plan:
-            raise ArgumentError(
-                f"argument id must be a new one for a new run, but {plan.id!r} is at Google "
-                f"already with experiment {before.experiment}, {before.total} shots"
-            )
-        return before is not None
 
     def _plan_at(self, id: str, progress: object = None) -> Plan | None:
         program = self.engine.get_program(Plan.name(id, 0))
@@ -275,7 +290,7 @@ class GoogleBackend:
                 processor_id=self.chip.name,
                 repetitions=one.shots,
                 labels=labels,
-                **self._config,
+                **{"device_config_name": "", **plan.options},
             ),
             lambda: job.create_time(),
             what,
@@ -345,7 +360,7 @@ class GoogleBackend:
                 "device": plan.device,
                 "qubits": list(plan.qubits),
                 "jobs": facts,
-                "options": {k: v for k, v in self._config.items() if v},
+                "options": dict(plan.options),
                 "versions": {p: version(p) for p in ("cirq-core", "cirq-google")},
             },
         )
@@ -359,4 +374,4 @@ class GoogleBackend:
 
     def fetch_foreign(self, id: str, *, progress: Progress | None = None) -> Foreign:
         """The results of any job of this project, whoever sent it."""
-        return fetch_foreign(id, progress=progress, patience=self.line.patience)
+        return fetch_foreign(id, progress=progress, patience=self.line.patience, engine=self.engine)

@@ -45,13 +45,20 @@ class Foreign:
     result: list[Any]
 
 
-def fetch_foreign(id: str, *, progress: object = None, patience: Patience | None = None) -> Foreign:
+def fetch_foreign(
+    id: str,
+    *,
+    progress: object = None,
+    patience: Patience | None = None,
+    engine: Any = None,
+) -> Foreign:
     """The results of any job of the project, whoever sent it; waits for one that still runs.
 
     Args:
         id: ``program/job``, or the whole name with ``programs/`` and ``jobs/`` in it.
         progress: told of the wait if it has a method ``say``.
         patience: limits of calls on the network.
+        engine: the client's Engine, by default that of this environment.
 
     Raises:
         ArgumentError: the id is not of that form.
@@ -63,11 +70,14 @@ def fetch_foreign(id: str, *, progress: object = None, patience: Patience | None
     if len(words) != 2 or not all(words):
         raise ArgumentError(f"a job at Google must be given as PROGRAM/JOB, but was {id!r}")
     line = GoogleLine(patience)
-    engine = engine_here(line)
+    if engine is None:
+        engine = engine_here(line)
     job = engine.get_program(words[0]).get_job(words[1])
     wait_for(line, job, id, progress)
     results = line.ask(job.results, f"fetching the results of job {id}", progress=progress)
-    names = line.ask(job.processor_ids, f"asking where job {id} ran")
+    # Where it ran; the processors it was sent to stand in the jobs of old clients alone.
+    ran = line.ask(job.get_processor, f"asking where job {id} ran")
+    names = [ran.processor_id] if ran else job.processor_ids()
     created = line.ask(job.create_time, f"asking when job {id} was sent")
     return Foreign(id, ", ".join(names), created.isoformat(), list(results))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ebit.backends.model import Compiled, Handle
@@ -40,6 +40,7 @@ class Plan:
         widths: bits of each circuit.
         keys: bits of each circuit that are measured.
         parts: the jobs.
+        options: device configuration that the jobs run under, empty for the default one.
     """
 
     id: str
@@ -49,6 +50,7 @@ class Plan:
     widths: tuple[int, ...]
     keys: tuple[tuple[int, ...], ...]
     parts: tuple[Part, ...]
+    options: Mapping[str, str] = field(default_factory=dict)
 
     @staticmethod
     def name(id: str, part: int) -> str:
@@ -82,7 +84,7 @@ class Plan:
 
     def to_plain(self) -> dict[str, Any]:
         """Plain data; `from_plain` reads it."""
-        return {
+        plain: dict[str, Any] = {
             "run": self.id,
             "experiment": self.experiment,
             "device": self.device,
@@ -91,6 +93,8 @@ class Plan:
             "keys": [list(keys) for keys in self.keys],
             "parts": [{"circuits": list(p.circuits), "shots": p.shots} for p in self.parts],
         }
+        # Left out where empty: plans looked like that before there were options.
+        return {**plain, "options": dict(self.options)} if self.options else plain
 
     @classmethod
     def from_plain(cls, data: Mapping[str, Any]) -> Plan:
@@ -103,6 +107,7 @@ class Plan:
             widths=tuple(data["widths"]),
             keys=tuple(tuple(keys) for keys in data["keys"]),
             parts=tuple(Part(tuple(p["circuits"]), p["shots"]) for p in data["parts"]),
+            options=dict(data.get("options", {})),
         )
 
 
@@ -118,7 +123,13 @@ def split(shares: Sequence[int]) -> tuple[Part, ...]:
     return tuple(Part(tuple(circuits), shots) for shots, circuits in groups.items())
 
 
-def plan_of(compiled: Compiled, shots: int, id: str, device: str) -> Plan:
+def plan_of(
+    compiled: Compiled,
+    shots: int,
+    id: str,
+    device: str,
+    options: Mapping[str, str] | None = None,
+) -> Plan:
     """The plan of a run.
 
     Raises:
@@ -140,6 +151,7 @@ def plan_of(compiled: Compiled, shots: int, id: str, device: str) -> Plan:
         widths=compiled.experiment.widths,
         keys=keys,
         parts=split(compiled.experiment.allocate(shots)),
+        options=dict(options or {}),
     )
 
 

@@ -28,7 +28,8 @@ def open_backend(backend: Any) -> Backend:
     Args:
         backend: "aer", "aer:DEVICE", "cirq", "cirq:PROCESSOR", "ibm:NAME", "google:PROCESSOR", a
             name that an installed package adds, or an object such as `AerSimulator()`, a sampler
-            primitive, an IBM backend, or `cirq.Simulator()`.
+            primitive, an IBM backend, `cirq.Simulator()`, or a processor of Google's engine
+            (`cirq_google.EngineProcessor`) or its sampler.
 
     Raises:
         ArgumentError: nothing has that name, or the object is of no known kind.

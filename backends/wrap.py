@@ -12,8 +12,8 @@ def wrap(thing: Any) -> Backend:
     """A backend out of an object.
 
     Args:
-        thing: a backend of ebit, a Qiskit `BackendV2` or local sampler primitive, or a
-            `cirq.Sampler`.
+        thing: a backend of ebit, a Qiskit `BackendV2` or local sampler primitive, a
+            `cirq.Sampler`, or a `cirq_google.EngineProcessor`.
 
     Raises:
         ArgumentError: it is none of these.
@@ -23,6 +23,11 @@ def wrap(thing: Any) -> Backend:
     modules = [base.__module__.partition(".")[0] for base in type(thing).__mro__]
     # Looked up by module name, so that passing a Qiskit object does not import Cirq.
     if any(name.startswith("cirq") for name in modules):
+        if "cirq_google" in modules:
+            from ebit.backends.google_objects import open_object
+
+            if (processor := open_object(thing)) is not None:
+                return processor
         import cirq
 
         if isinstance(thing, cirq.Sampler):
@@ -38,8 +43,8 @@ def wrap(thing: Any) -> Backend:
             return IbmBackend(thing)
         return QiskitBackend(thing)
     raise ArgumentError(
-        "argument backend must be a name, a Qiskit BackendV2 or SamplerV2, or a cirq.Sampler, "
-        f"but was {type(thing).__name__}"
+        "argument backend must be a name, a Qiskit BackendV2 or SamplerV2, a cirq.Sampler, or an "
+        f"EngineProcessor of cirq_google, but was {type(thing).__name__}"
     )
 
 
