@@ -14,7 +14,16 @@ import click
 from ebit.games.atomic import write_whole
 from ebit.games.errors import ArgumentError
 
-__all__ = ["Report", "common", "emit", "paid", "progress_bar", "qubit_list", "shots_option"]
+__all__ = [
+    "Report",
+    "common",
+    "emit",
+    "paid",
+    "progress_bar",
+    "qubit_list",
+    "shots_option",
+    "whole_number",
+]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -93,6 +102,11 @@ class _Whole(click.ParamType):  # type: ignore[type-arg]
         if whole != number or whole < 1:
             self.fail(f"must be a whole number of at least 1, but was {value!r}", param, ctx)
         return whole
+
+
+def whole_number() -> _Whole:
+    """Return the type of options such as --bits 1e6: a positive whole number."""
+    return _Whole()
 
 
 class _Qubits(click.ParamType):  # type: ignore[type-arg]

@@ -10,7 +10,15 @@ from pathlib import Path
 import pytest
 
 SDKS = {"qiskit_ibm_runtime", "cirq_google", "grpc", "google"}
-EXTRAS = {*SDKS, "pandas", "pyarrow", "nbclient", "nbformat", "IPython"}  # not in a default install
+EXTRAS = {
+    *SDKS,
+    "pandas",
+    "pyarrow",
+    "nbclient",
+    "nbformat",
+    "IPython",
+    "cvxpy",
+}  # not in a default install
 
 
 @dataclass(frozen=True)
@@ -34,9 +42,11 @@ ROOMS = {
         {"numpy", "scipy", "qiskit", "qiskit_aer", "stim", "cirq", "platformdirs", *SDKS},
         {"pandas", "networkx"},
     ),
-    "analysis": Room({"games"}, {"numpy", "scipy", "numba"}, {"pandas"}),
+    "analysis": Room({"games"}, {"numpy", "scipy", "numba"}, {"pandas", "cvxpy"}),
     "protocols": Room(
-        {"backends", "circuits", "analysis", "games"}, {"numpy", "platformdirs"}, {"pandas"}
+        {"backends", "circuits", "analysis", "games"},
+        {"numpy", "platformdirs"},
+        {"pandas", "numba"},
     ),
     "plots": Room({"analysis", "games"}, {"numpy", "matplotlib", "mpl_toolkits"}, {"pandas"}),
     "cli": Room(
