@@ -12,8 +12,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ebit.plots.chip import chip_canvas, plot_chip, plot_chip_values, plot_crosstalk
     from ebit.plots.correlators import plot_correlators, plot_value
+    from ebit.plots.entropy import plot_entropy_rounds
     from ebit.plots.fringe import plot_fringe
     from ebit.plots.growth import plot_evidence
+    from ebit.plots.health import (
+        health_canvas,
+        plot_estimates,
+        plot_runs,
+        plot_windows,
+        save_health_figure,
+    )
     from ebit.plots.report import Picture, Section, write_report
     from ebit.plots.save import (
         save_chip_figures,
@@ -21,7 +29,13 @@ if TYPE_CHECKING:
         save_score_figures,
         save_state_figure,
     )
-    from ebit.plots.sections import bell_section, chip_section, fringe_section, state_section
+    from ebit.plots.sections import (
+        bell_section,
+        chip_section,
+        fringe_section,
+        random_section,
+        state_section,
+    )
     from ebit.plots.state import plot_fidelity, plot_state
     from ebit.plots.summary import plot_summary
 
@@ -32,18 +46,25 @@ __all__ = [
     "chip_canvas",
     "chip_section",
     "fringe_section",
+    "health_canvas",
     "plot_chip",
     "plot_chip_values",
     "plot_correlators",
     "plot_crosstalk",
+    "plot_entropy_rounds",
+    "plot_estimates",
     "plot_evidence",
     "plot_fidelity",
     "plot_fringe",
+    "plot_runs",
     "plot_state",
     "plot_summary",
     "plot_value",
+    "plot_windows",
+    "random_section",
     "save_chip_figures",
     "save_fringe_figure",
+    "save_health_figure",
     "save_score_figures",
     "save_state_figure",
     "state_section",
@@ -53,11 +74,25 @@ __all__ = [
 _HOME = {
     "chip": ("chip_canvas", "plot_chip", "plot_chip_values", "plot_crosstalk"),
     "correlators": ("plot_correlators", "plot_value"),
+    "entropy": ("plot_entropy_rounds",),
     "fringe": ("plot_fringe",),
     "growth": ("plot_evidence",),
+    "health": (
+        "health_canvas",
+        "plot_estimates",
+        "plot_runs",
+        "plot_windows",
+        "save_health_figure",
+    ),
     "report": ("Picture", "Section", "write_report"),
     "save": ("save_chip_figures", "save_fringe_figure", "save_score_figures", "save_state_figure"),
-    "sections": ("bell_section", "chip_section", "fringe_section", "state_section"),
+    "sections": (
+        "bell_section",
+        "chip_section",
+        "fringe_section",
+        "random_section",
+        "state_section",
+    ),
     "state": ("plot_fidelity", "plot_state"),
     "summary": ("plot_summary",),
 }

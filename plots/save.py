@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ebit.games import write_whole
 from ebit.plots.chip import chip_canvas
 from ebit.plots.correlators import score_canvas
+from ebit.plots.entropy import plot_entropy_rounds
 from ebit.plots.fringe import plot_fringe
 from ebit.plots.growth import plot_evidence
 from ebit.plots.state import plot_state
@@ -18,10 +19,17 @@ if TYPE_CHECKING:
 
     from ebit.analysis import Score
     from ebit.analysis.chip_result import ChipMap
+    from ebit.analysis.entropy_plan import EntropyCurves
     from ebit.analysis.fringe import FringeScore
     from ebit.analysis.state_result import StateScore
 
-__all__ = ["save_chip_figures", "save_fringe_figure", "save_score_figures", "save_state_figure"]
+__all__ = [
+    "save_chip_figures",
+    "save_entropy_figure",
+    "save_fringe_figure",
+    "save_score_figures",
+    "save_state_figure",
+]
 
 
 def save_score_figures(score: Score, folder: str | Path) -> tuple[Path, ...]:
@@ -50,6 +58,12 @@ def save_fringe_figure(fringe: FringeScore, folder: str | Path) -> tuple[Path, .
     """Write fringe.png and fringe.svg into a folder; see `save_score_figures`."""
     figure = figure_of(plot_fringe(fringe))
     return _save(folder, (("fringe.png", figure), ("fringe.svg", figure)))
+
+
+def save_entropy_figure(curves: EntropyCurves, folder: str | Path) -> tuple[Path, ...]:
+    """Write entropy.png and entropy.svg into a folder; see `save_score_figures`."""
+    figure = figure_of(plot_entropy_rounds(curves))
+    return _save(folder, (("entropy.png", figure), ("entropy.svg", figure)))
 
 
 def save_chip_figures(found: ChipMap, folder: str | Path) -> tuple[Path, ...]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ebit.plots.chip import chip_canvas
 from ebit.plots.correlators import score_canvas
+from ebit.plots.entropy import plot_entropy_rounds
 from ebit.plots.fringe import plot_fringe
 from ebit.plots.growth import plot_evidence
 from ebit.plots.report import Picture, Section
@@ -18,11 +19,12 @@ from ebit.plots.style import figure_of
 if TYPE_CHECKING:
     from ebit.analysis import Score
     from ebit.analysis.chip_result import ChipMap
+    from ebit.analysis.entropy_plan import EntropyCurves
     from ebit.analysis.fringe import FringeScore
     from ebit.analysis.intervals import Interval
     from ebit.analysis.state_result import StateScore
 
-__all__ = ["bell_section", "chip_section", "fringe_section", "state_section"]
+__all__ = ["bell_section", "chip_section", "fringe_section", "random_section", "state_section"]
 
 _UNFOLDED = 50  # rows of a table that are shown without being asked for
 _NAMED = 12  # values that an alternative text spells out
@@ -94,7 +96,6 @@ def fringe_section(score: FringeScore, *, title: str = "Fringe", note: str = "")
         "The correlator over Bob's angle, with the fit and the curve of the ideal state.",
     )
     verdict = _verdict("fringe", score.statement)
-    # The picture has every point; the table behind it stays folded.
     # The picture has every point, so the long table behind it stays folded.
     return Section(title, verdict, (picture,), note, _numbers(score, unfold=False))
 
@@ -116,6 +117,34 @@ def chip_section(found: ChipMap, *, title: str = "The whole chip", note: str = "
     )
     verdict = _verdict("violation" if found.violating else "no violation", found.summary)
     return Section(title, verdict, (picture,), note, _numbers(found, unfold=False))
+
+
+def random_section(
+    found: Any, curves: EntropyCurves | None = None, *, title: str = "Random bits", note: str = ""
+) -> Section:
+    """Return the section of random bits: what they are, their certificate, and a picture to plan by.
+
+    Args:
+        found: the bits with their certificate, as `ebit.random_bits` returns them.
+        curves: bits per round against rounds, from `ebit.analysis.entropy_plan.entropy_curves`.
+        title: the heading.
+        note: a last word in small print.
+    """
+    figures: tuple[Picture, ...] = ()
+    if curves is not None:
+        best = max(max(row) for row in curves.rates)
+        figures = (
+            Picture(
+                figure_of(plot_entropy_rounds(curves)),
+                f"Certified bits per round against the number of rounds, up to {max(curves.rounds):.0e}, "
+                f"at S = {curves.S:.4f}, by {', '.join(curves.names)}; the best reaches {best:.3f}.",
+                "What other numbers of rounds would be worth at this S. The methods answer to different "
+                "adversaries, which the legend names.",
+            ),
+        )
+    words = found.refused and f"no bits: {found.refused}"
+    verdict = _verdict("no-bits" if words else "violation", words or found.title)
+    return Section(title, verdict, figures, note, _numbers(found, unfold=False))
 
 
 def _verdict(status: str, words: str) -> str:
