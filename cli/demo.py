@@ -10,12 +10,13 @@ from typing import Any, TypeVar
 import click
 
 from ebit.cli.common import check_folder, common, emit, progress_bar, save_json
+from ebit.games.errors import RefusedError
 
 _T = TypeVar("_T")
 _INTRO = (
     "The tour: the best qubits are chosen from the calibration, a Bell test is run with settings "
-    "drawn inside every shot, then with one circuit per setting, and then on a state without "
-    "entanglement; a state of four qubits and a fringe follow. Then the whole chip is mapped, and a run is "
+    "drawn inside every shot, and the entropy of its outcomes is certified and extracted. Then the test is run "
+    "with one circuit per setting, and on a state without entanglement; a state of four qubits and a fringe follow. Then the whole chip is mapped, and a run is "
     "left to itself and picked up from the ledger."
 )
 
@@ -48,16 +49,22 @@ def command(
         bell_section,
         chip_section,
         fringe_section,
+        random_section,
         save_chip_figures,
         save_score_figures,
         state_section,
     )
-    from ebit.protocols import begin, bell, chip_map, fringe, resume, state
+    from ebit.protocols import begin, bell, chip_map, fringe, random_bits, resume, state
 
-    coins = steps.run(
-        "Bell test, settings drawn inside every shot",
-        lambda report: bell(backend, shots=100_000, seed=seed, progress=report),
+    drawn = steps.run(
+        "Bell test, settings drawn inside every shot; random bits certified and extracted from it",
+        lambda report: random_bits(
+            backend, source="chsh", shots=100_000, seed=seed, progress=report
+        ),
     )
+    coins = drawn.score
+    if coins is None:
+        raise RefusedError("the tour's Bell test has no score")
     plain = steps.run(
         "Bell test, one circuit per setting",
         lambda report: bell(
@@ -89,6 +96,7 @@ def command(
         "backend": backend,
         "seed": seed,
         "bell": coins.to_dict(),
+        "random": {k: v for k, v in drawn.to_dict().items() if k != "bell"},
         "bell_per_circuit": plain.to_dict(),
         "without_entanglement": product.to_dict(),
         "state": ghz.to_dict(),
@@ -102,6 +110,8 @@ def command(
 
         if coins.trials is not None:
             coins.trials.save(folder / "trials.npz")
+        if not drawn.refused:
+            results["random"]["file"] = drawn.save(folder / "bits.bin").file
         save_json(folder / "results.json", results)
         save_score_figures(coins, folder)
         save_chip_figures(chip, folder)
@@ -110,6 +120,7 @@ def command(
             [
                 Section("The tour", f"<p>{_INTRO}</p>"),
                 bell_section(coins, title="Bell test, settings drawn inside every shot"),
+                random_section(drawn, _curves(drawn), title="Random bits from that very Bell test"),
                 bell_section(plain, title="Bell test, one circuit per setting"),
                 bell_section(product, title="The same test without entanglement"),
                 state_section(ghz),
@@ -124,9 +135,20 @@ def command(
     results["report"] = str(folder / "report.html")
     emit(
         results,
-        lambda: _text(coins, plain, product, ghz, sweep, chip, picked, results),
+        lambda: _text(drawn, coins, plain, product, ghz, sweep, chip, picked, results),
         as_json=as_json,
     )
+
+
+def _curves(drawn: Any) -> Any:
+    """What other numbers of rounds would be worth at the S that was planned for."""
+    from ebit.analysis.entropy_plan import entropy_curves
+
+    expected = drawn.certificate.expected_S
+    if expected is None or not 2 < expected <= 8**0.5:
+        return None
+    rounds = tuple(round(10 ** (k / 2)) for k in range(6, 16))
+    return entropy_curves(expected, rounds, epsilon=drawn.certificate.epsilon)
 
 
 class _Steps:
@@ -145,7 +167,17 @@ class _Steps:
         return found
 
 
+def _bits(drawn: Any) -> str:
+    if drawn.refused:
+        return f"none: {drawn.refused}"
+    return (
+        f"{drawn.bits:,} extracted ({drawn.certificate.entropy_rate:.3f} bits of entropy per round "
+        f"against {drawn.certificate.adversary})"
+    )
+
+
 def _text(
+    drawn: Any,
     coins: Any,
     plain: Any,
     product: Any,
@@ -165,6 +197,7 @@ def _text(
             f"{', '.join(map(str, coins.run.qubits))}: {coins.verdict}",
             "",
             line("settings drawn inside every shot", coins),
+            f"  {'random bits from it':<34} {_bits(drawn)}",
             line("one circuit per setting", plain),
             line("without entanglement", product),
             f"  {'GHZ state of four qubits':<34} F = {ghz.fidelity:.4f} "

@@ -94,6 +94,10 @@ def ask(terms: Terms, backend: str) -> Callable[[Any], bool]:
 
 def finish(score: Any, out: Path | None, *, as_json: bool) -> int:
     """Write what was asked for, print the score, and return the exit code."""
+    if type(score).__name__ == "RandomBits":
+        from ebit.cli.random import finish_random
+
+        return finish_random(score, None if out is None else out / "bits.bin", as_json=as_json)
     result = score.to_dict()
     if out is not None:
         save = getattr(__import__("ebit.plots", fromlist=["plots"]), _FIGURES[type(score).__name__])

@@ -23,6 +23,8 @@ COMMANDS: dict[str, str] = {
     "state": "Prepare a state on a backend and say whether it is entangled.",
     "fringe": "Sweep a measuring angle and draw the fringe.",
     "score": "Score anybody's trials or counts.",
+    "random": "Make random bits with a proven amount of entropy.",
+    "health": "Test the health of random bits in a file and estimate their min-entropy.",
     "plan": "Say how many rounds a Bell test needs.",
     "estimate": "Say what a run would take, before it is paid for.",
     "jobs": "List the jobs in the ledger, and where they stand.",

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
-from ebit.cli.common import common, emit
+from ebit.cli.common import check_folder, common, emit, progress_bar, save_json, whole_number
+from ebit.games.errors import ArgumentError
 
 
 @click.command(name="plan")
@@ -22,6 +25,19 @@ from ebit.cli.common import common, emit
 @click.option(
     "--tau", type=float, default=0.0, show_default=True, help="Predictability of settings."
 )
+@click.option(
+    "--bits", type=whole_number(), help="Plan random bits instead: rounds by each method."
+)
+@click.option(
+    "--epsilon",
+    type=float,
+    default=2.0**-40,
+    show_default="2^-40",
+    help="--bits: error given to each method.",
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="--bits: folder for a picture and the table."
+)
 @common(seed=False, out=False)
 def command(
     *,
@@ -33,18 +49,28 @@ def command(
     evidence: float,
     power: float,
     tau: float,
+    bits: int | None,
+    epsilon: float,
+    out: Path | None,
     as_json: bool,
     quiet: bool,
     debug: bool,
 ) -> None:
-    """Say how many rounds a test needs for a p-value or for an amount of evidence.
+    """Say how many rounds a test needs for a p-value, for evidence, or for random bits.
 
     \b
     ebit plan --S 2.6
+    ebit plan --S 2.6 --bits 10000 --out plan
     ebit plan --backend aer:fez
     """
-    del quiet, debug
+    del debug
     from ebit.protocols import plan
+
+    if bits is not None:
+        _plan_bits(bits, game, s_value, win_rate, backend, epsilon, out, quiet, as_json)
+        return
+    if out is not None:
+        raise ArgumentError("--out of ebit plan needs --bits: it is for the picture of entropy")
 
     found = plan(
         game,
@@ -56,4 +82,37 @@ def command(
         power=power,
         tau=tau,
     )
+    emit(found.to_dict(), lambda: str(found), as_json=as_json)
+
+
+def _plan_bits(
+    bits: int,
+    game: str,
+    S: float | None,
+    win_rate: float | None,
+    backend: str | None,
+    epsilon: float,
+    out: Path | None,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Rounds for random bits by every method, as a table, and as a picture where a folder is named."""
+    if game != "chsh":
+        raise ArgumentError(f"--bits is understood for the game chsh, but --game was {game!r}")
+    check_folder(out)
+    from ebit.analysis.entropy_plan import entropy_curves
+    from ebit.protocols.planning import expected_win_rate, plan_random
+
+    expected = 8 * expected_win_rate("chsh", S=S, win_rate=win_rate, backend=backend) - 4
+    with progress_bar("planning", quiet=quiet) as report:
+        found = plan_random(expected, bits, epsilon=epsilon)
+        if out is not None:
+            report.say("drawing")
+            curves = entropy_curves(
+                found.S, tuple(round(10 ** (k / 2)) for k in range(6, 17)), epsilon=epsilon
+            )
+            from ebit.plots.save import save_entropy_figure
+
+            save_json(out / "plan.json", {**found.to_dict(), "curves": curves.to_dict()})
+            save_entropy_figure(curves, out)
     emit(found.to_dict(), lambda: str(found), as_json=as_json)

@@ -87,12 +87,24 @@ def _one_of_many(
     except EbitError as error:
         lines.append({**job_dict(line), "error": str(error)})
         return error.exit_code
-    if out is not None:
-        from ebit.cli.common import save_json
+    result = _kept(score, line.id[:8], out)
+    lines.append({**job_dict(open_job(line.id).entry.summary), "result": result})
+    return 3 if getattr(score, "status", "") in ("signalling", "fault", "refused") else 0
 
-        save_json(out / f"{line.id[:8]}.json", score.to_dict())
-    lines.append({**job_dict(open_job(line.id).entry.summary), "result": score.to_dict()})
-    return 3 if getattr(score, "status", "") in ("signalling", "fault") else 0
+
+def _kept(score: Any, name: str, out: Path | None) -> dict[str, Any]:
+    """Write a result, and bits beside it, where a folder was named; return it as plain data."""
+    from ebit.cli.common import save_json
+
+    bits = getattr(score, "bits", 0) if type(score).__name__ == "RandomBits" else 0
+    if bits and out is not None:
+        score = score.save(out / f"{name}.bits")
+    result: dict[str, Any] = score.to_dict()
+    if bits and out is None:  # nowhere else to go
+        result |= {"format": "hex", "value": score.content("hex").decode().strip()}
+    if out is not None:
+        save_json(out / f"{name}.json", result)
+    return result
 
 
 def _resume(found: Any, *, yes: bool, report: Any) -> Any:
@@ -140,6 +152,10 @@ def _told(line: dict[str, Any]) -> str:
     if "error" in line:
         return head + str(line["error"])
     if "result" in line:
-        return head + str(line["result"].get("verdict") or line["result"].get("summary", "done"))
+        result = line["result"]
+        if "net_bits" in result:
+            where = f" in {result['file']}" if result["file"] else f": {result.get('value', '')}"
+            return head + (result["refused"] or f"{result['bits']} random bits{where}")
+        return head + str(result.get("verdict") or result.get("summary", "done"))
     ahead = "" if line.get("position") is None else f", {line['position']} ahead in the queue"
     return head + f"{line['state']}{ahead}"

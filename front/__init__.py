@@ -7,6 +7,8 @@ The names here are loaded when they are first used:
 - `state`: prepare a state on a backend and say whether it is entangled.
 - `score`, `score_wins`: score anybody's trials, counts, results, or number of wins.
 - `fringe`: sweep a measuring angle.
+- `random_bits`: random bits with a proven amount of entropy; `EbitBits`: numpy's generators on
+  them; `Pool`: where bits wait, each handed out once.
 - `plan`: how many rounds a test needs.
 - `begin`, `resume`: send a run and pick it up later, from any process.
 - `open_job`, `list_jobs`, `cancel_job`: what the ledger holds.
@@ -24,10 +26,25 @@ if TYPE_CHECKING:
     from ebit.analysis import Score
     from ebit.backends import cancel_job, list_backends, list_jobs, open_backend, open_job
     from ebit.games import EbitError, Trials, game, read_trials
-    from ebit.protocols import begin, bell, chip_map, fringe, plan, resume, score, score_wins, state
+    from ebit.protocols import (
+        EbitBits,
+        Pool,
+        begin,
+        bell,
+        chip_map,
+        fringe,
+        plan,
+        random_bits,
+        resume,
+        score,
+        score_wins,
+        state,
+    )
 
 __all__ = [
+    "EbitBits",
     "EbitError",
+    "Pool",
     "Score",
     "Trials",
     "__version__",
@@ -42,6 +59,7 @@ __all__ = [
     "open_backend",
     "open_job",
     "plan",
+    "random_bits",
     "read_trials",
     "resume",
     "score",
@@ -50,7 +68,9 @@ __all__ = [
 ]
 
 _HOME = {
+    "EbitBits": "ebit.protocols",
     "EbitError": "ebit.games",
+    "Pool": "ebit.protocols",
     "Score": "ebit.analysis",
     "Trials": "ebit.games",
     "begin": "ebit.protocols",
@@ -64,6 +84,7 @@ _HOME = {
     "open_backend": "ebit.backends",
     "open_job": "ebit.backends",
     "plan": "ebit.protocols",
+    "random_bits": "ebit.protocols",
     "read_trials": "ebit.games",
     "resume": "ebit.protocols",
     "score": "ebit.protocols",

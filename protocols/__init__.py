@@ -7,22 +7,34 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ebit.protocols.bell_test import bell
+    from ebit.protocols.bit_generator import EbitBits
+    from ebit.protocols.extracting import extract_bits, extract_file
     from ebit.protocols.fringes import fringe
     from ebit.protocols.mapping import chip_map
     from ebit.protocols.planning import plan
+    from ebit.protocols.pool import Pool, open_pool
+    from ebit.protocols.random_numbers import random_bits
+    from ebit.protocols.random_result import RandomBits
     from ebit.protocols.resuming import begin, estimate_of, resume, score_job
     from ebit.protocols.run import Run, run_experiment
     from ebit.protocols.scoring import score, score_wins
     from ebit.protocols.states import state
 
 __all__ = [
+    "EbitBits",
+    "Pool",
+    "RandomBits",
     "Run",
     "begin",
     "bell",
     "chip_map",
     "estimate_of",
+    "extract_bits",
+    "extract_file",
     "fringe",
+    "open_pool",
     "plan",
+    "random_bits",
     "resume",
     "run_experiment",
     "score",
@@ -32,13 +44,20 @@ __all__ = [
 ]
 
 _HOME = {
+    "EbitBits": "bit_generator",
+    "Pool": "pool",
+    "RandomBits": "random_result",
     "Run": "run",
     "begin": "resuming",
     "bell": "bell_test",
     "chip_map": "mapping",
     "estimate_of": "resuming",
+    "extract_bits": "extracting",
+    "extract_file": "extracting",
     "fringe": "fringes",
+    "open_pool": "pool",
     "plan": "planning",
+    "random_bits": "random_numbers",
     "resume": "resuming",
     "run_experiment": "run",
     "score": "scoring",

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ebit.analysis import Plan, plan_rounds
 from ebit.games import ArgumentError, Game
 from ebit.games import game as game_by_name
 
-__all__ = ["plan"]
+if TYPE_CHECKING:
+    from ebit.analysis.entropy_plan import EntropyPlan
+
+__all__ = ["expected_win_rate", "plan", "plan_random"]
 
 
 def plan(
@@ -36,6 +41,51 @@ def plan(
         ArgumentError: not exactly one expectation, or one that the null reaches too.
     """
     played = game_by_name(game) if isinstance(game, str) else game
+    expected = expected_win_rate(played, S=S, win_rate=win_rate, backend=backend)
+    return plan_rounds(
+        played,
+        expected,
+        p_value=p_value,
+        evidence=evidence,
+        power=power,
+        tau=tau,
+        coins=backend is not None,
+    )
+
+
+def plan_random(S: float, bits: float, *, epsilon: float = 2.0**-40) -> EntropyPlan:
+    """Return the rounds that each method needs for so many bits of entropy at an expected S.
+
+    Args:
+        S: expected CHSH value.
+        bits: of smooth min-entropy; hashing takes 2 log2(1/epsilon) - 2 of them.
+        epsilon: given to each method.
+
+    Raises:
+        ArgumentError: an argument out of range.
+
+    Example:
+        >>> plan_random(2.6, 1000).rows[0].method
+        'pef'
+    """
+    from ebit.analysis.entropy_plan import plan_entropy
+
+    return plan_entropy(S, bits, epsilon=epsilon)
+
+
+def expected_win_rate(
+    game: Game | str,
+    *,
+    S: float | None = None,
+    win_rate: float | None = None,
+    backend: str | object | None = None,
+) -> float:
+    """Return the win rate that exactly one expectation stands for.
+
+    Raises:
+        ArgumentError: none or several.
+    """
+    played = game_by_name(game) if isinstance(game, str) else game
     given = [
         name
         for name, v in (("S", S), ("win_rate", win_rate), ("backend", backend))
@@ -46,20 +96,10 @@ def plan(
             f"give one expectation (S, win_rate or backend), but got {', '.join(given) or 'none'}"
         )
     if backend is not None:
-        expected = _predicted(played, backend)
-    elif S is not None:
-        expected = (1 + S / played.n_questions) / 2
-    else:
-        expected = float(win_rate or 0.0)
-    return plan_rounds(
-        played,
-        expected,
-        p_value=p_value,
-        evidence=evidence,
-        power=power,
-        tau=tau,
-        coins=backend is not None,
-    )
+        return _predicted(played, backend)
+    if S is not None:
+        return (1 + S / played.n_questions) / 2
+    return float(win_rate or 0.0)
 
 
 def _predicted(game: Game, backend: str | object) -> float:

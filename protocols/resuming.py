@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["begin", "estimate_of", "play", "program_of", "resume", "score_job"]
 
-Kind = Literal["bell", "state", "fringe", "map"]
+Kind = Literal["bell", "state", "fringe", "map", "random"]
 
 
 def begin(
@@ -43,7 +43,7 @@ def begin(
     """Send a run and return at once; `resume` scores it, in this process or in any other.
 
     Args:
-        kind: "bell", "state", "fringe" or "map".
+        kind: "bell", "state", "fringe", "map" or "random".
         backend: a name.
         shots: rounds in all; for a map, rounds per pair.
         qubits, pair, seed, progress, confirm, max_seconds: as in `bell`.
@@ -231,9 +231,12 @@ def program_of(
             module = import_module("ebit.protocols.mapping")
             program, purpose, total, place = module.map_program(backend, shots=shots, **options)
             return program, purpose, total, place
+        if kind == "random":
+            module = import_module("ebit.protocols.random_numbers")
+            return (*module.random_program(backend, shots=shots, **options), shots, qubits)
     except TypeError as error:
         raise ArgumentError(f"options must be those of `{kind}`, but {error}") from None
-    raise ArgumentError(f"kind must be bell, state, fringe or map, but was {kind!r}")
+    raise ArgumentError(f"kind must be bell, state, fringe, map or random, but was {kind!r}")
 
 
 # What scores each kind of run: module and function.
@@ -241,6 +244,7 @@ _SCORERS = {
     "bell": ("bell_test", "score_bell"),
     "fringe": ("fringes", "score_fringe_run"),
     "map": ("mapping", "score_map_run"),
+    "random": ("random_numbers", "score_random"),
     "state": ("states", "score_state_run"),
 }
 
