@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from ebit.analysis.binomial import clopper_pearson
+from ebit.analysis.binomial import check_probability, clopper_pearson
 from ebit.analysis.certifying_methods import METHODS, Design
 from ebit.analysis.entropy_result import EntropyCertificate
 from ebit.analysis.results import Score
@@ -125,6 +125,7 @@ def plan_certificate(
         True
     """
     _check_method(method)
+    check_probability("epsilon", epsilon, open_ends=True)
     rates = np.broadcast_to(np.asarray(wins, np.float64), (2, 2)).copy()
     asked = np.full((2, 2), 0.25) if law is None else np.asarray(law, np.float64)
     mean = float(rates.mean())

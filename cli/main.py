@@ -24,6 +24,7 @@ COMMANDS: dict[str, str] = {
     "fringe": "Sweep a measuring angle and draw the fringe.",
     "score": "Score anybody's trials or counts.",
     "random": "Make random bits with a proven amount of entropy.",
+    "extract": "Hash raw bits of known entropy to nearly uniform ones.",
     "health": "Test the health of random bits in a file and estimate their min-entropy.",
     "plan": "Say how many rounds a Bell test needs.",
     "estimate": "Say what a run would take, before it is paid for.",
