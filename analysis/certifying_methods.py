@@ -129,6 +129,19 @@ class _Accumulation:
         from ebit.analysis.accumulation_plan import ADVERSARY, ASSUMPTIONS, NOT_GIVEN
 
         plan = design.plan
+        if trials.n != plan.n:  # neither added nor left out: the theorem is about n rounds
+            return Judged(
+                accepted=False,
+                bits=0.0,
+                estimate=None,
+                what="a number of rounds",
+                value=float(trials.n),
+                threshold=float(plan.n),
+                adversary=ADVERSARY,
+                parameters={},
+                assumptions=ASSUMPTIONS,
+                not_given=NOT_GIVEN,
+            )
         counts = trials.counts
         asked = counts.sum(axis=(2, 3))
         won = counts[..., 0, 0] + counts[..., 1, 1]

@@ -142,8 +142,6 @@ def _begin(backend: str, options: dict[str, Any], report: Any, *, as_json: bool)
 
     if options["shots"] is None:
         raise ArgumentError("--no-wait needs --shots: how many rounds to send")
-    if options["hash_seed"] is None:  # as without --no-wait
-        options["hash_seed"] = options["seed"]
     line = begin("random", backend, progress=report, **options).entry.summary
     emit(
         job_dict(line),

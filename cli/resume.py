@@ -155,7 +155,8 @@ def _told(line: dict[str, Any]) -> str:
         result = line["result"]
         if "net_bits" in result:
             where = f" in {result['file']}" if result["file"] else f": {result.get('value', '')}"
-            return head + (result["refused"] or f"{result['bits']} random bits{where}")
+            kind = "pseudo-random" if result["randomness"].startswith("pseudo") else "random"
+            return head + (result["refused"] or f"{result['bits']} {kind} bits{where}")
         return head + str(result.get("verdict") or result.get("summary", "done"))
     ahead = "" if line.get("position") is None else f", {line['position']} ahead in the queue"
     return head + f"{line['state']}{ahead}"

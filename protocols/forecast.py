@@ -30,11 +30,13 @@ class Forecast:
         law: (2, 2), probability that the settings x, y are asked.
         wins: (2, 2), expected win rate of each question.
         ground: what says so.
+        slack: how far the chance of a setting may be off, from a pilot run's size; 0 of a model.
     """
 
     law: Floats
     wins: Floats
     ground: str
+    slack: float = 0.0
 
     @property
     def S(self) -> float:
@@ -43,7 +45,11 @@ class Forecast:
 
     def with_S(self, S: float, ground: str) -> Forecast:
         """Return the same law with questions that are all won alike, at another S."""
-        return Forecast(self.law, np.full((2, 2), 0.5 + S / 8), ground)
+        return Forecast(self.law, np.full((2, 2), 0.5 + S / 8), ground, self.slack)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the numbers as plain data."""
+        return {"law": self.law.tolist(), "wins": self.wins.tolist(), "slack": self.slack}
 
 
 def forecast(where: Backend, experiment: Experiment, compiled: Compiled) -> Forecast | None:
@@ -97,7 +103,10 @@ def forecast_of_rounds(trials: Trials) -> Forecast:
     given = _from_table(counts, f"a pilot run of {trials.n} rounds")
     totals = np.maximum(counts.sum(axis=(2, 3)), 1)
     error = float(np.sqrt((given.wins * (1 - given.wins) / totals).sum()) / 4)
-    return Forecast(given.law, np.clip(given.wins - _SIGMAS * error, 0.01, 0.99), given.ground)
+    wins = np.clip(given.wins - _SIGMAS * error, 0.01, 0.99)
+    coins = np.array([given.law[1].sum(), given.law[:, 1].sum()])
+    slack = _SIGMAS * float(np.sqrt(coins * (1 - coins) / trials.n).max())
+    return Forecast(given.law, wins, given.ground, slack)
 
 
 def _from_table(counts: Floats, ground: str) -> Forecast:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -16,8 +17,8 @@ from ebit.protocols.random_plan import (
     BELL_TESTS,
     DEFAULTS,
     EPSILON,
+    check_hash_seed,
     check_options,
-    check_seed_file,
     expectation,
     raw_of,
     rounds_for,
@@ -57,7 +58,7 @@ def random_bits(
     qubits: Sequence[int] | None = None,
     pair: Sequence[int] | None = None,
     size: int | None = None,
-    hash_seed: str | int | None = None,
+    hash_seed: str | os.PathLike[str] | int | None = None,
     seed: int | None = None,
     progress: Progress | None = None,
     confirm: Confirm = None,
@@ -115,7 +116,7 @@ def random_bits(
         "tau": tau,
         "gamma": gamma,
         "size": size,
-        "hash_seed": seed if hash_seed is None and seed is not None else hash_seed,
+        "hash_seed": hash_seed,
     }
     check_options(options, shots)
     if source in BELL_TESTS:
@@ -130,12 +131,10 @@ def random_bits(
             progress=progress,
             confirm=confirm,
         )
-        options["expected"] = {"law": expected.law.tolist(), "wins": expected.wins.tolist()}
+        options["expected"] = expected.to_dict()
         options["ground"] = expected.ground
-    elif qubits is None and pair is None:
-        from ebit.protocols.raw_bits import loose_qubits
-
-        qubits = loose_qubits(source_program(options), where)
+    if progress is not None and hasattr(progress, "say"):
+        progress.say("planning" + _patience(options))
     if shots is None:
         shots = rounds_for(options)
     found: RandomBits = play(
@@ -153,10 +152,24 @@ def random_bits(
     return found
 
 
+def _patience(options: Mapping[str, Any]) -> str:
+    """What to expect of planning that proves its bounds over many cells."""
+    if options["certify"] == "renyi":
+        return " (a proof cell by cell: some seconds, with biased coins a minute or two)"
+    return ""
+
+
 def random_program(
-    backend: object, *, shots: int, expected_S: float | None = None, **options: Any
-) -> tuple[Experiment, dict[str, Any]]:
-    """Return what `random_bits` runs, and what its certificate needs to know later.
+    backend: object,
+    *,
+    shots: int,
+    qubits: Sequence[int] | None = None,
+    pair: Sequence[int] | None = None,
+    seed: int | None = None,
+    expected_S: float | None = None,
+    **options: Any,
+) -> tuple[Experiment, dict[str, Any], Sequence[int] | None]:
+    """Return what `random_bits` runs, what its certificate needs to know later, and the qubits.
 
     `ebit.begin("random", ...)` comes here without a plan, which is then made first.
     """
@@ -166,17 +179,28 @@ def random_program(
     if unknown:
         raise TypeError(f"unexpected {', '.join(sorted(unknown))}")
     full = {**DEFAULTS, **options}
+    if full["hash_seed"] is None:
+        full["hash_seed"] = seed
     check_options(full, shots)
+    if full["bits"] is not None:
+        full["bits"] = int(full["bits"])
+    if isinstance(full["hash_seed"], (str, os.PathLike)):  # resumed from any folder
+        full["hash_seed"] = os.path.abspath(full["hash_seed"])
     if full["source"] in BELL_TESTS:
         if "expected" not in full:
-            found = expectation(open_backend(backend), full, expected_S=expected_S)
-            full["expected"] = {"law": found.law.tolist(), "wins": found.wins.tolist()}
+            where = open_backend(backend)
+            found = expectation(where, full, expected_S=expected_S, qubits=qubits, pair=pair)
+            full["expected"] = found.to_dict()
             full["ground"] = found.ground
         # Refused now, where nothing certifies anything, and not after the run.
         plan_certificate(full["certify"] or "pef", int(shots), **terms_of(full))
     program = source_program(full)
-    check_seed_file(full, int(shots) * len(raw_of(program)))
-    return program, {"kind": "random", "rounds": int(shots), **full}
+    if full["source"] not in BELL_TESTS and qubits is None and pair is None:
+        from ebit.protocols.raw_bits import loose_qubits
+
+        qubits = loose_qubits(program, open_backend(backend))
+    check_hash_seed(full, int(shots) * len(raw_of(program)))
+    return program, {"kind": "random", "rounds": int(shots), **full}, qubits
 
 
 def score_random(run: Run, purpose: Mapping[str, Any]) -> RandomBits:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
 
@@ -24,8 +26,8 @@ __all__ = [
     "DEFAULTS",
     "EPSILON",
     "TRUSTED",
+    "check_hash_seed",
     "check_options",
-    "check_seed_file",
     "expectation",
     "raw_of",
     "rounds_for",
@@ -88,11 +90,15 @@ def check_options(options: Mapping[str, Any], shots: int | None) -> None:
         raise ArgumentError(f"tau must lie in [0, 0.5), but was {tau!r}")
 
 
-def check_seed_file(options: Mapping[str, Any], raw_bits: int) -> None:
-    """Refuse a file with too few bits for the hash before the run, and not after it."""
+def check_hash_seed(options: Mapping[str, Any], raw_bits: int) -> None:
+    """Refuse what cannot seed the hash, or has too few bits for it, before the run."""
     given = options["hash_seed"]
-    if given is None or isinstance(given, int):
+    if given is None or (isinstance(given, int) and not isinstance(given, bool) and given >= 0):
         return
+    if not isinstance(given, (str, os.PathLike)):
+        raise ArgumentError(
+            f"hash_seed must be None, a whole number of 0 or more, or a file, but was {given!r}"
+        )
     needed = raw_bits + (options["bits"] or 1) - 1
     try:
         size = Path(given).stat().st_size
@@ -120,40 +126,47 @@ def expectation(
     """What to plan for: S as given, a pilot run, or the device's own noise model."""
     from ebit.backends import complete_qubits
 
+    if expected_S is not None:
+        _check_S(expected_S)
     experiment = source_program(options)
+    chosen = complete_qubits(experiment, where, pair) if pair is not None else qubits
+    model = forecast(where, experiment, where.compile(experiment, qubits=chosen))
     if pilot is None and expected_S is None:
-        chosen = complete_qubits(experiment, where, pair) if pair is not None else qubits
-        found = forecast(where, experiment, where.compile(experiment, qubits=chosen))
-        if found is not None:
-            return found
+        if model is not None:
+            return model
         if where.describe().kind != "simulator":
             raise ArgumentError(
                 f"expected_S must be given for {where.name}, which has no noise model to predict S by, "
                 "or pilot (rounds of a pilot run, paid for like any other)"
             )
         pilot = _PILOT
-    if pilot is not None:
-        if progress is not None and hasattr(progress, "say"):
-            progress.say(f"a pilot run of {pilot} rounds")
-        run = run_experiment(
-            experiment,
-            where,
-            shots=check_shots(pilot),
-            qubits=qubits,
-            pair=pair,
-            seed=None if seed is None else seed + 1,
-            progress=progress,
-            confirm=confirm,
-        )
-        return forecast_of_rounds(run.trials)
-    law = np.asarray(experiment.game.distribution, dtype=np.float64).reshape(2, 2)
-    blank = Forecast(law, np.full((2, 2), 0.75), "")
-    number = isinstance(expected_S, (int, float)) and not isinstance(expected_S, bool)
-    if not number or not 2 < float(expected_S or 0) <= 2 * math.sqrt(2) + 1e-9:
+    if pilot is None:
+        law = np.asarray(experiment.game.distribution, dtype=np.float64).reshape(2, 2)
+        # The coins are the device's all the same: their law is what its noise makes of them.
+        blank = Forecast(law, np.full((2, 2), 0.75), "") if model is None else model
+        return blank.with_S(float(expected_S or 0), "as given")
+    if progress is not None and hasattr(progress, "say"):
+        progress.say(f"a pilot run of {pilot} rounds")
+    run = run_experiment(
+        experiment,
+        where,
+        shots=check_shots(pilot),
+        qubits=qubits,
+        pair=pair,
+        seed=None if seed is None else seed + 1,
+        progress=progress,
+        confirm=confirm,
+    )
+    found = forecast_of_rounds(run.trials)
+    return found if model is None else replace(found, law=model.law, slack=model.slack)
+
+
+def _check_S(S: object) -> None:
+    number = isinstance(S, (int, float)) and not isinstance(S, bool)
+    if not number or not 2 < float(cast("float", S)) <= 2 * math.sqrt(2) + 1e-9:
         raise ArgumentError(
-            f"expected_S must be above 2 and at most 2 sqrt 2 = 2.828427, but was {expected_S!r}"
+            f"expected_S must be above 2 and at most 2 sqrt 2 = 2.828427, but was {S!r}"
         )
-    return blank.with_S(float(expected_S or 0), "as given")
 
 
 def terms_of(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -166,7 +179,7 @@ def terms_of(options: Mapping[str, Any]) -> dict[str, Any]:
     else:
         # Two independent coins: the law they were built for or, of a noisy device, what it makes of it.
         asked, bias = np.outer(law.sum(axis=1), law.sum(axis=0)), 0.0
-        bias = float(np.abs(law - asked).max())
+        bias = float(np.abs(law - asked).max() + options["expected"].get("slack", 0.0))
     tau = options["tau"]
     used = math.ceil(1e4 * (bias + _TAU_MARGIN)) / 1e4 if tau is None else float(tau)
     return {"wins": wins, "law": asked, "tau": used, "epsilon": options["epsilon"] / 2}

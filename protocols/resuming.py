@@ -69,7 +69,7 @@ def begin(
             "which lives in this process only"
         )
     program, purpose, total, place = program_of(
-        kind, where, shots, qubits=qubits, seed=seed, **options
+        kind, where, shots, qubits=qubits, pair=pair, seed=seed, **options
     )
     return start_experiment(
         program,
@@ -106,7 +106,7 @@ def play(
 
     where = open_backend(backend)  # once: on a processor this asks the provider
     program, purpose, total, place = program_of(
-        kind, where, shots, qubits=qubits, seed=seed, **options
+        kind, where, shots, qubits=qubits, pair=pair, seed=seed, **options
     )
     run = run_experiment(
         program,
@@ -201,6 +201,7 @@ def program_of(
     shots: int,
     *,
     qubits: Sequence[int] | None = None,
+    pair: Sequence[int] | None = None,
     seed: int | None = None,
     **options: Any,
 ) -> tuple[Program, dict[str, Any], int, Sequence[int] | None]:
@@ -233,7 +234,9 @@ def program_of(
             return program, purpose, total, place
         if kind == "random":
             module = import_module("ebit.protocols.random_numbers")
-            return (*module.random_program(backend, shots=shots, **options), shots, qubits)
+            where = {"qubits": qubits, "pair": pair, "seed": seed}
+            test, purpose, place = module.random_program(backend, shots=shots, **where, **options)
+            return test, purpose, shots, place
     except TypeError as error:
         raise ArgumentError(f"options must be those of `{kind}`, but {error}") from None
     raise ArgumentError(f"kind must be bell, state, fringe, map or random, but was {kind!r}")

@@ -22,8 +22,7 @@ def test_bits_are_the_hash_of_the_file(raw, tmp_path, capsys):
     seed.write_bytes(np.random.default_rng(6).bytes(3_500))
     target = tmp_path / "out.bin"
     code = run(
-        ["extract", str(raw), "--rate", "0.5", "--bits", "4000", "--out", str(target)]
-        + ["--hash-seed", str(seed), "--json", "--quiet"]
+        f"extract {raw} --rate 0.5 --bits 4000 --out {target} --hash-seed {seed} --json --quiet".split()
     )
     told = json.loads(capsys.readouterr().out)
     assert code == 0
