@@ -10,8 +10,9 @@ from typing import Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from ebit.analysis.binomial import check_probability, clopper_pearson
+from ebit.analysis.binomial import check_probability
 from ebit.analysis.certifying_methods import METHODS, Design
+from ebit.analysis.coins import coins_contradict
 from ebit.analysis.entropy_result import EntropyCertificate
 from ebit.analysis.results import Score
 from ebit.games import ArgumentError, RefusedError, Trials
@@ -19,8 +20,7 @@ from ebit.games import ArgumentError, RefusedError, Trials
 __all__ = ["CertificatePlan", "Method", "certify", "plan_certificate", "plan_rounds_for_bits"]
 
 Floats = npt.NDArray[np.float64]
-Method = Literal["pef", "eat", "geat", "renyi"]
-_LEVEL = 1e-6  # chance to call honest coins false
+Method = Literal["pef", "renyi", "renyi-one", "geat", "eat"]
 _MOST = 10**11
 _TRIES = 40
 
@@ -38,6 +38,11 @@ _CHIP_ASSUMES = (
     "would show",
     "an honest provider that ran the circuits and returned their shots, and tells nobody",
 )
+_UNORDERED = (
+    "the order of the rounds is not known: that settings were drawn afresh rests on the declaration"
+)
+_FEWER = "no round was left out: fewer than planned only because the run stopped early"
+_RERUNS = "a run that was repeated until it passed: epsilon is per run, and adds up over runs"
 _COINS = (
     "the device's own coins drew the settings: they are taken to know nothing of the pair, and to be "
     "predictable to no more than tau"
@@ -49,7 +54,7 @@ class CertificatePlan:
     """How n rounds will be judged, fixed before the first one.
 
     Attributes:
-        method: "pef", "eat", "geat" or "renyi".
+        method: "pef", "renyi", "renyi-one", "geat" or "eat".
         n: rounds.
         law: (2, 2), probability of each pair of settings.
         wins: (2, 2), expected win rate of each.
@@ -107,8 +112,8 @@ def plan_certificate(
 
     Args:
         method: "pef" (probability estimation, classical side information), "eat", "geat" (entropy
-            accumulation) or "renyi" (Renyi accumulation; all three against quantum side
-            information).
+            accumulation), "renyi" or "renyi-one" (Renyi accumulation of both outputs or of one; all but
+            the first against quantum side information).
         n: rounds.
         wins: expected win rate, one number or (2, 2) by question.
         law: (2, 2) probability of the settings; uniform if left out.
@@ -249,6 +254,11 @@ def certify(
             f"trials must be at most the {plan.n} rounds that were planned, but were {trials.n}: plan "
             "anew before taking more"
         )
+    if score.n != trials.n or (score.trials is not None and score.trials is not trials):
+        raise ArgumentError(
+            f"score must be of the very rounds in trials ({trials.n} of them), but is of "
+            f"{score.n} others"
+        )
     outcome = METHODS[plan.method].judge(plan.design, trials)
     reason = _refusal(trials, plan, score)
     if not reason and not outcome.accepted:
@@ -267,9 +277,13 @@ def certify(
         assumptions.append(_COINS)
     if not simulated:
         assumptions += _CHIP_ASSUMES if chip else ()
+    if not trials.ordered:
+        assumptions.append(_UNORDERED)
+    if trials.n < plan.n:
+        assumptions.append(_FEWER)
     if not declared:
         assumptions.append("the plan was made without regard to these rounds")
-    not_given = [*outcome.not_given]
+    not_given = [*outcome.not_given, _RERUNS]
     if simulated:
         not_given.append("randomness: a simulator's bits follow from its seed")
     elif chip:
@@ -307,25 +321,11 @@ def _refusal(trials: Trials, plan: CertificatePlan, score: Score) -> str:
         )
     if score.status in ("signalling", "fault"):
         return score.verdict
-    asked = trials.counts.sum(axis=(2, 3))
-    n = int(asked.sum())
-    for name, ones, p in (
-        ("x", int(asked[1].sum()), float(plan.law[1].sum())),
-        ("y", int(asked[:, 1].sum()), float(plan.law[:, 1].sum())),
-    ):
-        low, high = clopper_pearson(ones, n, low_error=_LEVEL / 4, high_error=_LEVEL / 4)
-        if high < p - plan.tau or low > p + plan.tau:
-            return (
-                f"setting {name} was 1 in {ones / n:.5f} of {n} rounds, which {p:.5f} within tau = "
-                f"{plan.tau:.3g} does not give (p < 1e-6): declare a larger tau before the next run"
-            )
-    rare = float(np.abs(asked / n - plan.law).max())
-    room = 2 * plan.tau + 6 / math.sqrt(n)
-    if rare > room:
-        return (
-            f"pairs of settings came as often as {np.round(asked / n, 5).tolist()}, where "
-            f"{np.round(plan.law, 5).tolist()} was planned: the coins are not independent"
-        )
+    if score.S is not None and score.S <= 2:
+        return f"S = {score.S:.4f} is not above 2, which needs no entanglement"
+    false = coins_contradict(trials, plan.law, plan.tau)
+    if false:
+        return false
     if score.p_value is None and "more evenly" in score.withheld.get("p_value", ""):
         return score.withheld["p_value"]
     return ""

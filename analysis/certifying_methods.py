@@ -160,9 +160,19 @@ class _Accumulation:
             threshold=found.threshold,
             adversary=ADVERSARY,
             parameters={"b": plan.b, "bits lost per round": plan.loss_per_round},
-            assumptions=ASSUMPTIONS,
+            assumptions=(*ASSUMPTIONS, *_coins(plan.settings.tau)),
             not_given=NOT_GIVEN,
         )
+
+
+def _coins(tau: float) -> tuple[str, ...]:
+    """What tau takes for granted."""
+    if not tau:
+        return ()
+    return (
+        "the two coins of a round are independent of each other given all that is known, each shows 1 "
+        f"with a probability within {tau:g} of its law, and its bias does not follow earlier outputs",
+    )
 
 
 @dataclass(frozen=True)
@@ -181,4 +191,5 @@ METHODS: dict[str, MethodSteps] = {
     "eat": _Accumulation("eat"),
     "geat": _Accumulation("geat"),
     "renyi": _Accumulation("renyi"),
+    "renyi-one": _Accumulation("renyi-one"),
 }

@@ -19,7 +19,7 @@ class EntropyCertificate:
         entropy_bits: certified smooth min-entropy of the raw bits, in bits; 0 when refused.
         status: "certified", "refused", or "trusted source" for bits without a Bell test.
         reason: why it was refused; empty when it was not.
-        method: "pef", "eat", "geat", "renyi" or "none".
+        method: "pef", "renyi", "renyi-one", "geat", "eat" or "none".
         adversary: against whom the entropy is.
         epsilon: the error of this amount; hashing adds its own.
         n: rounds, or shots of a trusted source.

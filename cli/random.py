@@ -37,7 +37,7 @@ from ebit.games.errors import ArgumentError
 )
 @click.option(
     "--certify",
-    type=click.Choice(["pef", "eat", "geat", "renyi", "none"]),
+    type=click.Choice(["pef", "renyi", "renyi-one", "geat", "eat", "none"]),
     help="How entropy is certified: pef for a Bell test, none for a trusted source.",
 )
 @click.option("--shots", type=whole_number(), help="Rounds; as many as the bits need if left out.")
@@ -52,7 +52,7 @@ from ebit.games.errors import ArgumentError
 )
 @click.option("--tau", type=float, help="How far settings can be predicted beyond their law.")
 @click.option(
-    "--gamma", type=float, default=0.1, show_default=True, help="spot: share of rounds that test."
+    "--gamma", type=float, default=0.2, show_default=True, help="spot: share of rounds that test."
 )
 @click.option("--size", type=whole_number(), help="Qubits of hadamard or ghz, pairs of bell.")
 @click.option("--pair", type=qubit_list(), help="Physical qubits of Alice and Bob, such as 3,4.")
@@ -65,7 +65,7 @@ from ebit.games.errors import ArgumentError
 @click.option(
     "--pool",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Put the bits into this pool as well.",
+    help="Put the bits into this pool, in place of --out.",
 )
 @paid()
 @common(out=False)
@@ -108,6 +108,14 @@ def command(
     ebit random --backend aer --source hadamard --bits 1e6 --out raw.bin
     """
     del debug
+    if file is not None and pool is not None:
+        raise ArgumentError(
+            "--out and --pool exclude each other: a pool hands each bit out once, a file is another copy"
+        )
+    if no_wait and (file is not None or pool is not None):
+        raise ArgumentError(
+            "--no-wait takes no --out and no --pool: ebit resume JOB --out FOLDER does"
+        )
     _check_file(file)
     options: dict[str, Any] = {
         "bits": bits,
@@ -170,7 +178,7 @@ def finish_random(
     if file is not None:
         found = found.save(file, format=form)
     plain = found.to_dict()
-    if pool is not None and file is None:  # a pool hands each bit out once: not here as well
+    if pool is not None:  # hands each bit out once: not here as well
         emit(plain, lambda: f"{found}\n\n  in the pool {pool}", as_json=as_json)
         return 0
     if file is None:

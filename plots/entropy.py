@@ -53,10 +53,11 @@ def plot_entropy_rounds(curves: EntropyCurves, ax: Axes | None = None) -> Axes:
     ax.xaxis.set_minor_formatter(NullFormatter())
     ax.set_xlim(min(curves.rounds), max(curves.rounds))
     highest = max((rate for row in curves.rates for rate in row), default=0.0)
-    ax.set_ylim(0, room_for([0.0, highest])[1])
+    # The legend takes the upper left corner, where a good method's line passes too.
+    ax.set_ylim(0, room_for([0.0, highest])[1] * (1 + 0.09 * len(curves.names)))
     ax.set_xlabel("rounds")
     ax.set_ylabel("certified bits per round")
     against = f"against {curves.adversaries[0]}" if one and curves.adversaries else None
     ax.legend(loc="upper left", title=against, title_fontsize=8.5, alignment="left")
-    ax.set_title(f"Entropy at an expected S of {curves.S:g}", loc="left")
+    ax.set_title(f"Entropy at an expected S of {round(curves.S, 4):g}", loc="left")
     return ax

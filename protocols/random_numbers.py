@@ -54,7 +54,7 @@ def random_bits(
     pilot: int | None = None,
     epsilon: float = EPSILON,
     tau: float | None = None,
-    gamma: float = 0.1,
+    gamma: float = 0.2,
     qubits: Sequence[int] | None = None,
     pair: Sequence[int] | None = None,
     size: int | None = None,
@@ -75,7 +75,7 @@ def random_bits(
         source: "chsh" (a Bell test with coins in every shot), "spot" (the same with settings that
             mostly stay (0, 0)), or a source that has to be trusted: "hadamard", "bell" (halves of Bell
             pairs), "ghz".
-        certify: "pef", "eat", "geat", "renyi", or "none" for a trusted source.
+        certify: "pef", "renyi", "renyi-one", "geat", "eat", or "none" for a trusted source.
         shots: rounds; as many as the bits need if left out.
         expected_S: plan for this S, in place of the calibration's.
         pilot: rounds of a pilot run to plan by.

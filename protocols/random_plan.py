@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 import numpy as np
 
 from ebit.analysis.certifying import Method, plan_rounds_for_bits
+from ebit.analysis.coins import following
 from ebit.games import ArgumentError
 from ebit.protocols.forecast import Forecast, forecast, forecast_of_rounds
 from ebit.protocols.run import Progress, check_shots, run_experiment
@@ -45,7 +46,7 @@ DEFAULTS: dict[str, Any] = {
     "certify": None,
     "epsilon": EPSILON,
     "tau": None,
-    "gamma": 0.1,
+    "gamma": 0.2,
     "size": None,
     "hash_seed": None,
 }
@@ -174,12 +175,12 @@ def terms_of(options: Mapping[str, Any]) -> dict[str, Any]:
     law = np.asarray(options["expected"]["law"], np.float64)
     wins = np.asarray(options["expected"]["wins"], np.float64)
     if options["source"] == "chsh":
-        bias = float(max(abs(law[1].sum() - 0.5), abs(law[:, 1].sum() - 0.5)))
+        bias = max(abs(law[1].sum() - 0.5), abs(law[:, 1].sum() - 0.5)) + following(law)
         asked, wins = np.full((2, 2), 0.25), np.full((2, 2), wins.mean())
     else:
         # Two independent coins: the law they were built for or, of a noisy device, what it makes of it.
-        asked, bias = np.outer(law.sum(axis=1), law.sum(axis=0)), 0.0
-        bias = float(np.abs(law - asked).max() + options["expected"].get("slack", 0.0))
+        asked = np.outer(law.sum(axis=1), law.sum(axis=0))
+        bias = following(law) + options["expected"].get("slack", 0.0)
     tau = options["tau"]
     used = math.ceil(1e4 * (bias + _TAU_MARGIN)) / 1e4 if tau is None else float(tau)
     return {"wins": wins, "law": asked, "tau": used, "epsilon": options["epsilon"] / 2}

@@ -192,6 +192,20 @@ def test_seed_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "fresh seed" in line
 
 
+@pytest.mark.parametrize(
+    "more", [["--out", "a.bin", "--pool", "p"], ["--no-wait", "--pool", "p", "--shots", "9000"]]
+)
+def test_bits_go_to_one_place(
+    more: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "--pool" in complaint([*QUICK, "--bits", "200", *more], capsys)
+    assert not list(tmp_path.glob("*"))
+
+
 def test_pool(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "pool"
     found = printed([*SEEDED, "--bits", "200", "--pool", str(folder)], capsys)
