@@ -55,11 +55,11 @@ def test_expansion() -> None:
 def test_rounds_needed() -> None:
     plan = plan_entropy(2.6, 50_000)
     rounds = [row.rounds for row in plan.rows]
-    assert [row.method for row in plan.rows] == ["renyi", "renyi-one", "geat", "eat"]
+    assert [row.method for row in plan.rows] == ["pef", "renyi", "geat", "eat"]
     assert None not in rounds
     assert rounds == sorted(rounds)  # type: ignore[type-var]
     assert all(row.bits is not None and row.bits >= 50_000 for row in plan.rows)
-    assert all(row.adversary == "quantum side information" for row in plan.rows)
+    assert [row.adversary.split()[0] for row in plan.rows] == ["classical", *["quantum"] * 3]
     # 2 bits of settings a round: more goes in than comes out.
     assert all(row.net_bits is not None and row.net_bits < 0 for row in plan.rows)
     text = str(plan)

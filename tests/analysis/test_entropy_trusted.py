@@ -146,7 +146,7 @@ def test_result_is_plain_and_says_its_adversary() -> None:
     plain = json.loads(json.dumps(found.to_dict()))
     assert plain["value"] == found.value
     assert plain["correlation"]["where"] == list(found.correlation.where)
-    assert "no side information" in plain["adversary"]
+    assert "nothing of any shot's noise" in plain["adversary"]
     assert "adversary" in str(found)
     constant = trusted_source_entropy(np.ones((1000, 2), dtype=int))
     assert constant.value == 0
