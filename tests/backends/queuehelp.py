@@ -132,7 +132,10 @@ class FolderBackend:
         return JobState("queued")
 
     def fetch(self, handle: Handle, *, progress: Any = None) -> Outcome:
+        last = time.monotonic() + 120
         while (state := self.status(handle)).phase == "queued":
+            if time.monotonic() > last:
+                raise JobError(f"run {handle.id} was not measured in 120 s")
             say(progress, f"run {handle.id} is queued")
             time.sleep(0.002)
         if state.phase != "done":
@@ -176,7 +179,8 @@ class Laboratory:
 
     def _work(self) -> None:
         while self._open:
-            for job in sorted(self.folder.glob("*.job")):
+            # In the order they came: what is arranged is for the next one.
+            for job in sorted(self.folder.glob("*.job"), key=lambda path: path.stat().st_mtime_ns):
                 if job.stem not in self.taken:
                     self.taken.append(job.stem)
                     self._measure(job.stem, read(job) or {})
