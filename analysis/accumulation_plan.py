@@ -23,8 +23,8 @@ ASSUMPTIONS = (
     "the number of rounds, the scores and the threshold were fixed before the data",
 )
 NOT_GIVEN = (
-    "nothing about one output string alone: the entropy is that of both, given all settings",
-    "no more bits for a score above the threshold",
+    "the entropy of one output string alone: what is proven is that of both, given all settings",
+    "more bits for a score above the threshold",
 )
 _COUNTS = "whole numbers: one, or a table x by y"
 

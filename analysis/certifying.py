@@ -225,7 +225,7 @@ def plan_rounds_for_bits(
                 break
     if not best:
         raise ArgumentError(
-            f"{bits:.0f} bits at an expected S of {8 * rates.mean() - 4:.4f} (tau {tau:g}) take more "
+            f"{bits:.0f} bits of entropy at an expected S of {8 * rates.mean() - 4:.4f} (tau {tau:g}) take more "
             f"than {_MOST:.0e} rounds by {method}: choose a better pair or another method"
         )
     return math.ceil(best * 1.005) + 1
@@ -277,6 +277,11 @@ def certify(
         assumptions.append(_COINS)
     if not simulated:
         assumptions += _CHIP_ASSUMES if chip else ()
+    if score.tau > plan.tau and np.allclose(plan.law, 0.25):
+        assumptions.append(
+            f"tau = {plan.tau:.3g} was fixed before the rounds; the bias of {score.tau:.3g} that the "
+            "coins showed, which the Bell score uses, does not contradict it at 1e-6"
+        )
     if not trials.ordered:
         assumptions.append(_UNORDERED)
     if trials.n < plan.n:

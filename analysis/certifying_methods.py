@@ -13,7 +13,7 @@ from ebit.games import Trials
 __all__ = ["METHODS", "Design", "Judged", "MethodSteps"]
 
 Floats = npt.NDArray[np.float64]
-_POWER = 0.99  # chance that the expected device reaches the threshold
+_POWER = 0.999  # chance that the expected device reaches the threshold
 
 
 class Design(Protocol):
@@ -69,12 +69,12 @@ class _Pef:
     def design(self, n: int, wins: Floats, law: Floats, tau: float, epsilon: float) -> Any:
         from ebit.analysis.pef import design_pef
 
-        return design_pef(None, n, epsilon, win_rates=wins, settings=law, tau=tau)
+        return design_pef(None, n, epsilon, win_rates=wins, settings=law, tau=tau, power=_POWER)
 
     def bits(self, n: int, wins: Floats, law: Floats, tau: float, epsilon: float) -> float:
         from ebit.analysis.pef import planned_bits
 
-        return planned_bits(n, epsilon, win_rates=wins, settings=law, tau=tau)
+        return planned_bits(n, epsilon, win_rates=wins, settings=law, tau=tau, power=_POWER)
 
     def judge(self, design: Any, trials: Trials) -> Judged:
         found = design.entropy(trials)

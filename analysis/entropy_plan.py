@@ -157,7 +157,8 @@ class EntropyPlan:
 
     def __str__(self) -> str:
         lines = [
-            f"{self.bits:g} bits at an expected S of {self.S:g}, epsilon {self.epsilon:.3g}",
+            f"{self.bits:g} bits at an expected S of {self.S:g}, epsilon {self.epsilon:.3g}; settings "
+            "that nobody can predict (tau = 0)",
             f"  {'method':<12}{'rounds':>14}{'bits/round':>12}{'net bits':>16}  against",
         ]
         for row in self.rows:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from html import escape
 from typing import Any
+
+from ebit.analysis.sheet import Sheet
 
 __all__ = ["EntropyCertificate"]
 
@@ -94,30 +95,24 @@ class EntropyCertificate:
         rows += [(name, f"{value:.6g}") for name, value in self.parameters.items()]
         return rows
 
-    def _title(self) -> str:
-        if self.status == "refused":
-            return f"no entropy certified: {self.reason}"
-        return self.sentence
+    def _sheet(self) -> Sheet:
+        refused = self.status == "refused"
+        return Sheet(
+            title="no entropy certified"
+            if refused
+            else f"{self.entropy_bits:,.1f} bits of entropy",
+            sentence=self.reason if refused else self.sentence,
+            good=self.accepted,
+            bad=refused,
+            rows=tuple(self._rows()),
+            table_title="",
+            head=(),
+            table=(),
+            lists=(("assumptions", self.assumptions), ("not given", self.not_given)),
+        )
 
     def __str__(self) -> str:
-        rows = self._rows()
-        width = max(len(name) for name, _ in rows)
-        lines = [self._title(), ""]
-        lines += [f"  {name:<{width}}  {value}" for name, value in rows]
-        for title, items in (("assumptions", self.assumptions), ("not given", self.not_given)):
-            if items:
-                lines += ["", f"  {title}", *(f"    - {item}" for item in items)]
-        return "\n".join(lines)
+        return self._sheet().text()
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f'<tr><th style="text-align:left">{escape(a)}</th>'
-            f'<td style="text-align:left">{escape(b)}</td></tr>'
-            for a, b in self._rows()
-        )
-        lists = "".join(
-            f"<p><b>{title}</b></p><ul>{''.join(f'<li>{escape(i)}</li>' for i in items)}</ul>"
-            for title, items in (("assumptions", self.assumptions), ("not given", self.not_given))
-            if items
-        )
-        return f"<div><p><b>{escape(self._title())}</b></p><table>{rows}</table>{lists}</div>"
+        return self._sheet().html()

@@ -312,7 +312,7 @@ def no_signalling_min_entropy(
 @cache
 def _lines() -> tuple[Array, Array]:
     """Constants and slopes of the table, in floats that are not below the proven ones."""
-    from ebit.analysis.entropy_certificate import UNIT
+    from ebit.analysis.entropy_lines import UNIT
     from ebit.analysis.entropy_table import LINES
 
     # 2e-15 of either covers the rounding of both divisions, the product and the sum.
@@ -326,7 +326,7 @@ def guessing_both(S: _Like, *, tolerance: float = TOLERANCE) -> _Like:
 
     The smallest of a table of lines a_i + b_i S, each of which lies above the guessing probability
     at every S, so that nothing is interpolated. The proof of each line stands in the table (see
-    `ebit.analysis.entropy_certificate`) and needs no solver to be checked. The lines follow level
+    `ebit.analysis.entropy_lines`) and needs no solver to be checked. The lines follow level
     1+AB of the NPA hierarchy within 0.001 bits.
 
     Args:

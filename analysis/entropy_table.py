@@ -1,6 +1,6 @@
 """Lines that bound what Eve knows of both outputs: made by tools/entropy_table.py."""
 
-from ebit.analysis.entropy_certificate import CertifiedLine
+from ebit.analysis.entropy_lines import CertifiedLine
 
 __all__ = ["LINES", "NEUMANN_LINES"]
 

@@ -10,8 +10,8 @@ __all__ = ["ADVERSARY", "NOT_GIVEN", "PefEntropy", "assumptions"]
 ADVERSARY = "classical side information"
 
 NOT_GIVEN = (
-    "security against an adversary who keeps quantum systems entangled with the devices (entropy "
-    "accumulation gives it, at a lower rate)",
+    "security against an adversary who keeps quantum systems entangled with the devices (the "
+    "methods renyi, geat and eat give it, at a lower rate)",
     "a statement about bits that are used although the threshold was missed",
     "secrecy of the settings: the entropy is that of the outputs given all settings",
 )

@@ -6,12 +6,12 @@ import errno
 import os
 import random
 import sqlite3
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
+from ebit.backends.gate import gate
 from ebit.backends.home import on_network
 from ebit.backends.schema import APPLICATION, VERSION, bring_up_to_date
 from ebit.games import EbitError
@@ -22,24 +22,6 @@ __all__ = ["LedgerError", "LedgerFile"]
 _UNWRITABLE = {8, 10, 13, 14}
 _OTHERS = {5, 6}  # busy, locked
 _BUSY = 60.0  # seconds to wait for another process's transaction, each a few milliseconds long
-
-# One transaction at a time in this process. SQLite's locks belong to the process, and two things
-# would take them away from a thread that holds them: another thread that closes the plain file,
-# and a fork in the middle, which leaves the child with locks that are not its own.
-_gate = threading.RLock()
-
-
-def _fresh_gate() -> None:
-    global _gate
-    _gate = threading.RLock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=lambda: _gate.acquire(),
-        after_in_parent=lambda: _gate.release(),
-        after_in_child=_fresh_gate,
-    )
 
 
 class LedgerError(EbitError):
@@ -62,7 +44,7 @@ class LedgerFile:
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
         """One transaction: on disk when the block ends, undone when it fails."""
-        with _gate, self._told(), closing(_patiently(self._begun)) as db:
+        with gate(), self._told(), closing(_patiently(self._begun)) as db:
             try:
                 yield db
                 db.execute("COMMIT")
@@ -75,7 +57,7 @@ class LedgerFile:
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
         """A connection to read from; everything is as it was at one moment."""
-        with _gate, self._told(), closing(_patiently(self._readable)) as db:
+        with gate(), self._told(), closing(_patiently(self._readable)) as db:
             yield db
 
     def _begun(self) -> sqlite3.Connection:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ebit.cli.common import check_folder, common, emit, progress_bar, save_json
-from ebit.games.errors import ArgumentError
+from ebit.games.errors import ArgumentError, RefusedError
 
 _PIECE = 1 << 22  # bytes read at once
 _MOST = 10_000_000
@@ -80,7 +81,8 @@ def command(
 ) -> int:
     """Test the health of random symbols in FILE and estimate their min-entropy (SP 800-90B).
 
-    A byte is a symbol, unless --packed or --text says otherwise.
+    A byte is a symbol, unless --packed or --text says otherwise, or the certificate that ebit random
+    wrote beside the file.
 
     \b
     ebit health symbols.bin --bits 4
@@ -92,6 +94,7 @@ def command(
     del debug
     check_folder(out)
     size = _check_file(file)
+    packed, text, told = _told(file, bits, packed=packed, text=text)
     width = _width(file, bits, packed=packed, text=text)
     from ebit.analysis.health_online import HealthTests
     from ebit.analysis.health_report import health_report, stretch_alpha, watch
@@ -108,19 +111,27 @@ def command(
     if counter.total == 0:
         raise ArgumentError(f"{file} holds no symbols")
     with progress_bar(f"estimates of {file.name}", quiet=quiet) as report:
-        found = health_report(
-            counter.beginning,
-            width,
-            first=samples,
-            iid=iid,
-            permutations=permutations,
-            seed=0 if seed is None else seed,
-            health=record,
-            total=counter.total,
-            progress=report,
-        )
+        try:
+            found = health_report(
+                counter.beginning,
+                width,
+                first=samples,
+                iid=iid,
+                permutations=permutations,
+                seed=0 if seed is None else seed,
+                health=record,
+                total=counter.total,
+                progress=report,
+            )
+        except RefusedError:
+            raise
+        except ArgumentError as error:  # too short to be estimated, not to be tested
+            tested = "passed" if record.passed else f"failed: {record.failure}"
+            raise ArgumentError(
+                f"{error} The health tests of these {counter.total} {tested}."
+            ) from None
     guess = "" if bits or packed or text else " (as many as the largest symbol needs)"
-    how = "text" if text else "packed" if packed else "a byte each"
+    how = ("text" if text else "packed" if packed else "a byte each") + told
     result: dict[str, Any] = {"file": str(file), "format": how, **found.to_dict()}
     if out is not None:
         from ebit.plots.health import save_health_figure
@@ -172,6 +183,31 @@ def _check_file(file: Path) -> int:
     if size == 0:
         raise ArgumentError(f"FILE must hold random symbols, but {file} is empty")
     return size
+
+
+def _told(file: Path, bits: int | None, *, packed: bool, text: bool) -> tuple[bool, bool, str]:
+    """Packed, text, and why: as said, or as the certificate beside the file says."""
+    side = file.with_name(f"{file.name}.json")
+    if packed or text or bits is not None:
+        return packed, text, ""
+    try:
+        kind = json.loads(side.read_text("utf-8")).get("format")
+    except (OSError, ValueError, AttributeError):
+        kind = None
+    if kind in ("raw", "numbers"):
+        return kind == "raw", kind == "numbers", f" ({side.name} says so)"
+    if kind in ("hex", "base64"):
+        raise ArgumentError(
+            f"FILE must hold raw bits or numbers, but {side.name} says that it is {kind}: write the "
+            "bits with --format raw"
+        )
+    with file.open("rb") as stream:
+        start = np.frombuffer(stream.read(_PIECE), np.uint8)
+    if np.isin(start, [*_SPACE, ord("0"), ord("1")]).all() and (start >= ord("0")).any():
+        raise ArgumentError(
+            f"{file} holds the characters 0 and 1 alone: give --text if they are bits, or --bits 8"
+        )
+    return False, False, ""
 
 
 def _width(file: Path, bits: int | None, *, packed: bool, text: bool) -> int:

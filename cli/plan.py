@@ -103,7 +103,8 @@ def _plan_bits(
     from ebit.analysis.entropy_plan import entropy_curves
     from ebit.protocols.planning import expected_win_rate, plan_random
 
-    expected = 8 * expected_win_rate("chsh", S=S, win_rate=win_rate, backend=backend) - 4
+    rate = expected_win_rate("chsh", S=S, win_rate=win_rate, backend=backend)
+    expected = S if S is not None else round(8 * rate - 4, 12)
     with progress_bar("planning", quiet=quiet) as report:
         found = plan_random(expected, bits, epsilon=epsilon)
         if out is not None:

@@ -26,7 +26,7 @@ from ebit.games.errors import ArgumentError
     type=click.Choice(["raw", "hex", "base64", "numbers"]),
     default="raw",
     show_default=True,
-    help="How the file holds them.",
+    help="How the file holds them; numbers: lines of the digits 0 and 1.",
 )
 @click.option(
     "--source",
@@ -168,6 +168,8 @@ def finish_random(
     """Write the bits and print what is proven of them; the exit code is 3 without bits."""
     if found.refused:
         emit(found.to_dict(), lambda: str(found), as_json=as_json)
+        if file is not None and file.exists():
+            click.echo(f"{file} was left as it was: its bits are of an earlier run", err=True)
         return 3
     if pool is not None:
         from ebit.protocols import Pool

@@ -142,8 +142,9 @@ def random_section(
                 "adversaries, which the legend names.",
             ),
         )
-    words = found.refused and f"no bits: {found.refused}"
-    verdict = _verdict("no-bits" if words else "violation", words or found.title)
+    verdict = _verdict(
+        "no bits" if found.refused else "violation", f"{found.title}: {found.sentence}"
+    )
     return Section(title, verdict, figures, note, _numbers(found, unfold=False))
 
 

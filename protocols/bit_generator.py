@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from pathlib import Path
-from typing import Any, NoReturn, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,9 @@ from ebit.games import ArgumentError
 from ebit.protocols.bit_tap import Fixed, Pooled, Tap, words
 from ebit.protocols.pool import Pool, Taken
 from ebit.protocols.pool_bits import bytes_of, whole
+
+if TYPE_CHECKING:
+    from ebit.protocols.random_result import RandomBits
 
 __all__ = ["EbitBits"]
 
@@ -49,7 +52,7 @@ class EbitBits(np.random.BitGenerator):
 
     Args:
         source: a pool, which gives each bit once for good and in blocks, of which an unused rest
-            is lost; or ``Taken`` bits, bytes, uint8 (bytes,), or the path of a file of packed
+            is lost; or ``Taken`` bits, what `random_bits` returned, bytes, uint8 (bytes,), or the path of a file of packed
             bits, which start from their beginning for everybody who opens them.
         bits: how many bits of the array or file to use; all of them if left out.
 
@@ -66,10 +69,13 @@ class EbitBits(np.random.BitGenerator):
     """
 
     def __init__(
-        self, source: Pool | Taken | str | Path | bytes | npt.ArrayLike, *, bits: int | None = None
+        self,
+        source: Pool | Taken | RandomBits | str | Path | bytes | npt.ArrayLike,
+        *,
+        bits: int | None = None,
     ) -> None:
         super().__init__(cast("Any", SeedlessSeedSequence()))
-        self._tap = Tap(_source(source, bits))
+        self._tap = Tap(_source(*_unwrapped(source, bits)))
         draw = words()
         pointer = ctypes.pythonapi.PyCapsule_GetPointer
         pointer.restype, pointer.argtypes = ctypes.c_void_p, (ctypes.py_object, ctypes.c_char_p)
@@ -141,6 +147,15 @@ class EbitBits(np.random.BitGenerator):
 
     def __deepcopy__(self, memo: Any) -> Any:
         return self.__reduce__()
+
+
+def _unwrapped(source: Any, bits: int | None) -> tuple[Any, int | None]:
+    """The bits that `random_bits` returned, or any other source as it is."""
+    if type(source).__name__ != "RandomBits":  # its module takes a second to load: not for this
+        return source, bits
+    if source.refused:
+        _refuse(f"there are no bits to draw from: the run was refused ({source.refused})")
+    return source.packed, source.bits if bits is None else bits
 
 
 def _refuse(text: str) -> NoReturn:

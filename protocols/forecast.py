@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 __all__ = ["Forecast", "forecast", "forecast_of_rounds"]
 
 Floats = npt.NDArray[np.float64]
-_SAFETY = 0.01  # win rate given up for what a calibration does not know, on a processor
+# What a calibration does not know, on a processor: win rate given up for cross-talk and drift, and
+# chance of a setting by which its coins may have drifted.
+_SAFETY, _DRIFT = 0.01, 0.008
 _IDEAL = ("aer", "cirq")  # simulators without noise
 _SIGMAS = 3.0  # of a pilot run, in the same way
 
@@ -30,7 +32,7 @@ class Forecast:
         law: (2, 2), probability that the settings x, y are asked.
         wins: (2, 2), expected win rate of each question.
         ground: what says so.
-        slack: how far the chance of a setting may be off, from a pilot run's size; 0 of a model.
+        slack: how far the chance of a setting may be off: by a pilot run's size, or by drift.
     """
 
     law: Floats
@@ -55,8 +57,9 @@ class Forecast:
 def forecast(where: Backend, experiment: Experiment, compiled: Compiled) -> Forecast | None:
     """Return what the device's noise model predicts of a test with coins, None without a model.
 
-    On a processor the expected win rates are lowered by 0.01: a calibration knows no cross-talk and
-    no drift. A forecast that is too high costs acceptance, never soundness.
+    On a processor the expected win rates are lowered by 0.01 and the coins get room of 0.008: a
+    calibration knows no cross-talk and no drift. A forecast that is too high costs acceptance, never
+    soundness.
 
     Args:
         where: the backend.
@@ -90,8 +93,10 @@ def forecast(where: Backend, experiment: Experiment, compiled: Compiled) -> Fore
     if not counts.sum():
         return None
     given = _from_table(counts, ground)
-    lowered = 0.0 if where.describe().kind == "simulator" else _SAFETY
-    return Forecast(given.law, np.clip(given.wins - lowered, 0.01, 0.99), given.ground)
+    if where.describe().kind == "simulator":
+        return given
+    wins = np.clip(given.wins - _SAFETY, 0.01, 0.99)
+    return Forecast(given.law, wins, given.ground, slack=_DRIFT)
 
 
 def forecast_of_rounds(trials: Trials) -> Forecast:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from ebit.backends.gate import gate
 from ebit.games import ArgumentError
 from ebit.protocols.private_files import OutOfBitsError, PoolError
 
@@ -21,24 +21,6 @@ _APPLICATION = 0x65627074
 _VERSION = 1
 _BUSY = 60.0  # seconds to wait for others, whose transactions take milliseconds
 _OLD = 86_400.0  # seconds after which a file that nobody named is nobody's
-
-# One transaction at a time in this process: closing a file takes away SQLite's locks from any
-# other thread that holds them, and a fork in the middle would leave the child with locks that are
-# not its own.
-_gate = threading.RLock()
-
-
-def _fresh_gate() -> None:
-    global _gate
-    _gate = threading.RLock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=lambda: _gate.acquire(),
-        after_in_parent=lambda: _gate.release(),
-        after_in_child=_fresh_gate,
-    )
 
 
 @dataclass(frozen=True)
@@ -167,7 +149,7 @@ class PoolIndex:
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
-        with _gate:
+        with gate():
             try:
                 if not self.path.exists():
                     with suppress(FileExistsError):

@@ -144,19 +144,22 @@ def extract(
 
 
 def watch(packed: Any, bits: int, claim: float) -> dict[str, Any]:
-    """Run SP 800-90B's continuous tests over bits; their false alarms are one run in a million.
+    """Run SP 800-90B's continuous tests over bits, at a false-alarm rate for all of them together.
 
     Raises:
         HealthFailure: a test failed.
     """
     from ebit.analysis.health_online import HealthTests
+    from ebit.analysis.health_report import stretch_alpha
 
-    alpha = min(2.0**-20, 1e-6 / bits)
-    tests = HealthTests(claim, alpha=alpha)
+    tests = HealthTests(claim, alpha=stretch_alpha(bits))
     tests.feed_packed(np.ascontiguousarray(packed), bits)
     record = tests.record
-    return {
-        "summary": f"longest run {record.longest_run} (cut-off {record.cutoffs.repetition}), most "
-        f"equal of {record.cutoffs.window}: {record.largest_count} (cut-off {record.cutoffs.proportion})",
-        **record.to_dict(),
-    }
+    limits = record.cutoffs
+    proportion = (
+        f"most equal of {limits.window}: {record.largest_count} (cut-off {limits.proportion})"
+        if bits >= limits.window
+        else f"proportion not tested ({bits} bits, a window has {limits.window})"
+    )
+    longest = f"longest run {record.longest_run} (cut-off {limits.repetition})"
+    return {"summary": f"{longest}, {proportion}", **record.to_dict()}

@@ -20,6 +20,7 @@ from ebit.protocols.random_plan import (
     check_hash_seed,
     check_options,
     expectation,
+    most_bits,
     raw_of,
     rounds_for,
     source_program,
@@ -193,13 +194,15 @@ def random_program(
             full["expected"] = found.to_dict()
             full["ground"] = found.ground
         # Refused now, where nothing certifies anything, and not after the run.
-        plan_certificate(full["certify"] or "pef", int(shots), **terms_of(full))
+        plan = plan_certificate(full["certify"] or "pef", int(shots), **terms_of(full))
+        most = most_bits(full, plan)
     program = source_program(full)
+    raw_bits = int(shots) * len(raw_of(program))
     if full["source"] not in BELL_TESTS and qubits is None and pair is None:
         from ebit.protocols.raw_bits import loose_qubits
 
         qubits = loose_qubits(program, open_backend(backend))
-    check_hash_seed(full, int(shots) * len(raw_of(program)))
+    check_hash_seed(full, raw_bits, most if full["source"] in BELL_TESTS else raw_bits)
     return program, {"kind": "random", "rounds": int(shots), **full}, qubits
 
 

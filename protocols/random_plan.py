@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 
 import numpy as np
 
-from ebit.analysis.certifying import Method, plan_rounds_for_bits
+from ebit.analysis.certifying import CertificatePlan, Method, plan_rounds_for_bits
 from ebit.analysis.coins import following
-from ebit.games import ArgumentError
+from ebit.games import ArgumentError, RefusedError
 from ebit.protocols.forecast import Forecast, forecast, forecast_of_rounds
 from ebit.protocols.run import Progress, check_shots, run_experiment
 from ebit.protocols.terms import Confirm
@@ -30,6 +30,7 @@ __all__ = [
     "check_hash_seed",
     "check_options",
     "expectation",
+    "most_bits",
     "raw_of",
     "rounds_for",
     "source_program",
@@ -70,8 +71,8 @@ def check_options(options: Mapping[str, Any], shots: int | None) -> None:
         )
     if source in BELL_TESTS and how == "none":
         raise ArgumentError(
-            f"certify must be pef, eat, geat or renyi for source {source!r}, but was 'none': take "
-            "--source hadamard for uncertified bits"
+            f"certify must be one of {', '.join(get_args(Method))} for source {source!r}, but was "
+            "'none': take --source hadamard for uncertified bits"
         )
     if how not in (None, "none", *get_args(Method)):
         raise ArgumentError(
@@ -91,8 +92,42 @@ def check_options(options: Mapping[str, Any], shots: int | None) -> None:
         raise ArgumentError(f"tau must lie in [0, 0.5), but was {tau!r}")
 
 
-def check_hash_seed(options: Mapping[str, Any], raw_bits: int) -> None:
-    """Refuse what cannot seed the hash, or has too few bits for it, before the run."""
+def most_bits(options: Mapping[str, Any], plan: CertificatePlan) -> int:
+    """Bits that a run which passes will give; refused before the run if they are none or too few.
+
+    Raises:
+        ArgumentError: more are asked for.
+        RefusedError: the hash would give none.
+    """
+    from ebit.analysis.hash_lemma import output_length
+
+    wanted, half = options["bits"], options["epsilon"] / 2
+    what = f"{plan.n} rounds at an expected S of {plan.expected_S:.4f} by {plan.method}"
+    try:
+        most = output_length(plan.threshold_bits, half)
+    except ArgumentError:
+        raise RefusedError(
+            f"{what} certify {plan.threshold_bits:.1f} bits of entropy, which the hash needs for its "
+            f"own error at epsilon {options['epsilon']:.3g}: take more rounds, or leave shots out and "
+            "say how many bits are wanted"
+        ) from None
+    if wanted is not None and wanted > most:
+        raise ArgumentError(
+            f"bits must be at most {most}, which {what} give when they pass ({plan.threshold_bits:.1f} "
+            f"bits of entropy), but was {wanted}: leave shots out and as many rounds are taken as it "
+            "needs"
+        )
+    return most
+
+
+def check_hash_seed(options: Mapping[str, Any], raw_bits: int, most: int) -> None:
+    """Refuse what cannot seed the hash, has too few bits for it or was spent, before the run.
+
+    Args:
+        options: of the run.
+        raw_bits: that will be hashed.
+        most: bits that can come out.
+    """
     given = options["hash_seed"]
     if given is None or (isinstance(given, int) and not isinstance(given, bool) and given >= 0):
         return
@@ -100,7 +135,9 @@ def check_hash_seed(options: Mapping[str, Any], raw_bits: int) -> None:
         raise ArgumentError(
             f"hash_seed must be None, a whole number of 0 or more, or a file, but was {given!r}"
         )
-    needed = raw_bits + (options["bits"] or 1) - 1
+    from ebit.protocols.seeds import draw_seed, spent
+
+    needed = raw_bits + (options["bits"] or most) - 1
     try:
         size = Path(given).stat().st_size
     except OSError as error:
@@ -109,6 +146,12 @@ def check_hash_seed(options: Mapping[str, Any], raw_bits: int) -> None:
         raise ArgumentError(
             f"hash_seed must have {needed} bits ({(needed + 7) // 8} bytes) for {raw_bits} raw bits, "
             f"but {given} has {size} bytes: take a longer file"
+        )
+    used, budget = spent(draw_seed(needed, Path(given)))
+    if budget is not None and used + options["epsilon"] / 2 > budget * (1 + 1e-12):
+        raise ArgumentError(
+            f"hash_seed must have {options['epsilon'] / 2:.3g} of its error budget left, but {given} has "
+            f"spent {used:.3g} of {budget:.3g}: take a fresh seed"
         )
 
 
@@ -180,7 +223,8 @@ def terms_of(options: Mapping[str, Any]) -> dict[str, Any]:
     else:
         # Two independent coins: the law they were built for or, of a noisy device, what it makes of it.
         asked = np.outer(law.sum(axis=1), law.sum(axis=0))
-        bias = following(law) + options["expected"].get("slack", 0.0)
+        bias = following(law)
+    bias += options["expected"].get("slack", 0.0)
     tau = options["tau"]
     used = math.ceil(1e4 * (bias + _TAU_MARGIN)) / 1e4 if tau is None else float(tau)
     return {"wins": wins, "law": asked, "tau": used, "epsilon": options["epsilon"] / 2}

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from ebit.analysis import RunInfo, Score
 from ebit.analysis.entropy_result import EntropyCertificate
+from ebit.analysis.sheet import Sheet
 from ebit.games import ArgumentError, RefusedError
 
 __all__ = ["FORMATS", "Format", "RandomBits"]
@@ -209,7 +210,11 @@ class RandomBits:
                 f"{self.net_bits:+,.0f} bits; {self.net_bits_seed_kept:+,.0f} if the seed is kept for "
                 "later use",
             ),
-            ("health", "; ".join(str(v["summary"]) for v in self.health.values()) or "not tested"),
+            (
+                "health",
+                "; ".join(f"{name}: {seen['summary']}" for name, seen in self.health.items())
+                or "not tested",
+            ),
         ]
         if self.file:
             rows.append(("file", self.file))
@@ -217,30 +222,31 @@ class RandomBits:
 
     @property
     def title(self) -> str:
-        """What may be said of them, in one sentence."""
-        if self.refused:
-            return f"no bits: {self.refused}"
-        return f"{self.bits:,} {self._kind()} bits from {self.source}; {self.certificate.sentence}"
+        """What there is, in a few words."""
+        return (
+            "no bits" if self.refused else f"{self.bits:,} {self._kind()} bits from {self.source}"
+        )
+
+    @property
+    def sentence(self) -> str:
+        """What may be said of them, or why there are none."""
+        return self.refused or self.certificate.sentence
+
+    def _sheet(self) -> Sheet:
+        return Sheet(
+            title=self.title,
+            sentence=self.sentence,
+            good=not self.refused,
+            bad=bool(self.refused),
+            rows=tuple(self._rows()),
+            table_title="",
+            head=(),
+            table=(),
+            lists=(("assumptions", self.assumptions), ("not given", self.not_given)),
+        )
 
     def __str__(self) -> str:
-        rows = self._rows()
-        width = max(len(name) for name, _ in rows)
-        lines = [self.title, "", *(f"  {name:<{width}}  {value}" for name, value in rows)]
-        for title, items in (("assumptions", self.assumptions), ("not given", self.not_given)):
-            lines += ["", f"  {title}", *(f"    - {item}" for item in items)]
-        return "\n".join(lines)
+        return self._sheet().text()
 
     def _repr_html_(self) -> str:
-        from html import escape
-
-        rows = "".join(
-            f'<tr><th style="text-align:left">{escape(a)}</th>'
-            f'<td style="text-align:left">{escape(b)}</td></tr>'
-            for a, b in self._rows()
-        )
-        lists = "".join(
-            f"<p><b>{title}</b></p><ul>{''.join(f'<li>{escape(i)}</li>' for i in items)}</ul>"
-            for title, items in (("assumptions", self.assumptions), ("not given", self.not_given))
-            if items
-        )
-        return f"<div><p><b>{escape(self.title)}</b></p><table>{rows}</table>{lists}</div>"
+        return self._sheet().html()

@@ -19,7 +19,7 @@ import cvxpy as cp
 import numpy as np
 from scipy import optimize
 
-from ebit.analysis.entropy_certificate import BLOCKS, UNIT, CertifiedLine
+from ebit.analysis.entropy_lines import BLOCKS, UNIT, CertifiedLine
 from ebit.analysis.entropy_neumann import neumann_both_constant
 from ebit.analysis.npa import BASIS, CHSH, MONOMIALS, best_functional, bet_projectors, monomial
 
@@ -179,7 +179,7 @@ def write(lines: list[CertifiedLine], neumann: list[tuple[float, float]]) -> Non
     )
     TARGET.write_text(
         '"""Lines that bound what Eve knows of both outputs: made by tools/entropy_table.py."""\n\n'
-        "from ebit.analysis.entropy_certificate import CertifiedLine\n\n"
+        "from ebit.analysis.entropy_lines import CertifiedLine\n\n"
         '__all__ = ["LINES", "NEUMANN_LINES"]\n\n'
         "# fmt: off\n# Above the guessing probability, with proofs.\nLINES: tuple[CertifiedLine, ...] = (\n"
         + body

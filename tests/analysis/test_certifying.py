@@ -107,7 +107,7 @@ def test_the_words_follow_the_evidence() -> None:
         f"entropy consistent with S = {chip.S:.4f}, assuming no cross-talk beyond the tested bound, "
         "an honest provider and trusted settings"
     )
-    assert str(chip).startswith(chip.sentence)
+    assert str(chip).startswith(f"{chip.entropy_bits:,.1f} bits of entropy: {chip.sentence}")
     assert any("honest provider" in text for text in chip.assumptions)
     assert any("device's own coins" in text for text in chip.assumptions)
     assert any("device independence" in text for text in chip.not_given)
@@ -323,3 +323,13 @@ def test_renyi_certifies_more_than_eat() -> None:
     assert found.entropy_bits == pytest.approx(plan.threshold_bits)
     assert plan.threshold_bits > plan_of("eat").threshold_bits
     assert "threshold was missed" in refused(rounds(S=2.4), plan)
+
+
+def test_a_bias_beyond_tau_that_is_chance_is_said() -> None:
+    trials = rounds(law=np.outer([0.494, 0.506], [0.5, 0.5]))
+    plan = plan_of(tau=0.001)
+    known = scored(trials, plan)
+    found = certify(trials, plan, known)
+    assert known.tau > plan.tau
+    assert found.status == "certified", found.reason
+    assert any(f"the bias of {known.tau:.3g}" in text for text in found.assumptions)

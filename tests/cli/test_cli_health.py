@@ -203,3 +203,39 @@ def test_pieces_of_a_file_are_joined(
 def test_all_equal_in_python() -> None:
     with pytest.raises(RefusedError, match="repetition count test failed at sample"):
         health_report(np.ones(9000, np.uint8))
+
+
+def test_the_certificate_beside_a_file_says_how_it_is_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    packed = np.packbits(BITS)
+    for name, form, content, how in (
+        ("a.bin", "raw", packed.tobytes(), "packed"),
+        ("a.txt", "numbers", (BITS + ord("0")).tobytes(), "text"),
+    ):
+        path = tmp_path / name
+        path.write_bytes(content)
+        (tmp_path / f"{name}.json").write_text(json.dumps({"format": form}))
+        told = found([str(path)], capsys)
+        assert told["format"] == f"{how} ({name}.json says so)"
+        assert told["min_entropy"] == estimate_entropy(BITS).min_entropy
+    (tmp_path / "a.bin.json").write_text(json.dumps({"format": "hex"}))
+    assert "a.bin.json says that it is hex" in complaint([str(tmp_path / "a.bin")], capsys)
+    (tmp_path / "a.txt.json").unlink()
+    assert "give --text" in complaint([str(tmp_path / "a.txt")], capsys)
+    as_bytes = found([str(tmp_path / "a.txt"), "--bits", "8"], capsys, 3)  # two symbols of 256
+    assert as_bytes["bits_per_symbol"] == 8
+
+
+def test_what_is_too_short_to_be_estimated_is_tested_all_the_same(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "few"
+    path.write_bytes(np.packbits(BITS[:2000]).tobytes())
+    line = complaint([str(path), "--packed"], capsys)
+    assert "needs at least 4096 symbols, but there are 2000" in line
+    assert "The health tests of these 2000 passed" in line
+    path.write_bytes(bytes(100) + np.packbits(BITS[:1200]).tobytes())
+    assert "The health tests of these 2000 failed: the repetition" in complaint(
+        [str(path), "--packed"], capsys
+    )

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ebit import circuits
-from ebit.backends import open_backend
+from ebit.backends import Description, open_backend
 from ebit.games import Trials
 from ebit.protocols.forecast import Forecast, forecast, forecast_of_rounds
+from ebit.protocols.random_plan import source_program, terms_of
 from tests.fakeprovider import LabBackend
 
 IDEAL = 0.5 + math.sqrt(2) / 4
@@ -101,3 +103,29 @@ def test_another_S() -> None:
     assert abs(given.S - 2.6) < 1e-12
     np.testing.assert_allclose(given.wins, 0.825)
     assert given.ground == "as given"
+
+
+class OnAChip:
+    """The simulated Fez under the word "processor"."""
+
+    def __init__(self) -> None:
+        self.simulated = open_backend("aer:fez")
+        self.calibration = self.simulated.calibration  # type: ignore[attr-defined]
+
+    def describe(self) -> Description:
+        return replace(self.simulated.describe(), kind="processor")
+
+
+@pytest.mark.parametrize("source", ["chsh", "spot"])
+def test_a_processor_gets_room_for_what_its_calibration_does_not_know(source: str) -> None:
+    where, experiment = OnAChip(), source_program({"source": source, "gamma": 0.2})
+    compiled = where.simulated.compile(experiment)
+    simulated = forecast(where.simulated, experiment, compiled)
+    chip = forecast(where, experiment, compiled)  # type: ignore[arg-type]
+    assert simulated is not None
+    assert chip is not None
+    np.testing.assert_allclose(chip.wins, simulated.wins - 0.01, atol=1e-12)
+    options = {"source": source, "tau": None, "epsilon": 1e-6}
+    taus = [terms_of({**options, "expected": f.to_dict()})["tau"] for f in (simulated, chip)]
+    assert taus[1] == pytest.approx(taus[0] + 0.008)
+    assert terms_of({**options, "tau": 0.001, "expected": chip.to_dict()})["tau"] == 0.001

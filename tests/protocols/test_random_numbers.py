@@ -163,7 +163,8 @@ def test_a_seed_repeats_everything(made: RandomBits) -> None:
 
 
 def test_the_hash_has_its_own_seed_without_one() -> None:
-    found = ebit.random_bits("aer", 16, **{**QUICK, "seed": None})
+    # Planned for far less than it gives: it passes whatever the run's own seed is.
+    found = ebit.random_bits("aer", 16, expected_S=2.7, **{**QUICK, "seed": None})
     assert "os.urandom" in found.seed_source
     assert not any("seed of the hash" in text for text in found.not_given)
     assert found.randomness == "pseudo (simulator)"  # as the raw bits are
@@ -190,7 +191,7 @@ def test_a_run_on_a_device_says_one_chip(tmp_path: Path) -> None:
         f"entropy consistent with S = {S:.4f}, assuming no cross-talk beyond the tested bound, an "
         "honest provider and trusted settings"
     )
-    assert f"64 random bits from chsh; {found.certificate.sentence}" in str(found)
+    assert f"64 random bits from chsh: {found.certificate.sentence}" in str(found)
     assert "pseudo" not in str(found)
     assert any("honest provider" in text for text in found.assumptions)
     assert any("device's own coins" in text for text in found.assumptions)
@@ -303,3 +304,12 @@ def test_spot_checks_of_a_chip_expect_its_own_coins(more: dict[str, Any]) -> Non
     assert found.score.trials is not None
     counts = found.score.trials.counts.sum(axis=(2, 3))
     assert counts[1].sum() / counts.sum() > 0.109
+
+
+def test_numpy_draws_from_what_a_run_gave() -> None:
+    found = ebit.random_bits("aer", 203, **QUICK)
+    raw = ebit.EbitBits(found).random_raw(2)
+    assert raw.tolist() == np.frombuffer(found.packed[:16].tobytes(), ">u8").tolist()
+    missed = ebit.random_bits("aer:fez", 64, expected_S=2.82, **QUICK)
+    with pytest.raises(ebit.EbitError, match=r"the run was refused \(the threshold was missed"):
+        ebit.EbitBits(missed)

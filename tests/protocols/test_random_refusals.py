@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import ebit
+from ebit.analysis.certifying import plan_certificate
 from ebit.games import ArgumentError, EbitError, RefusedError
 from ebit.protocols.random_result import RandomBits
 
@@ -17,15 +18,17 @@ QUICK: dict[str, Any] = {"certify": "eat", "epsilon": 2.0**-20, "seed": 1}
 
 
 def test_more_bits_than_the_certificate_allows() -> None:
-    most = ebit.random_bits("aer", shots=60_000, **QUICK)
-    found = ebit.random_bits("aer", most.bits + 1, shots=60_000, **QUICK)
+    """A trusted source's entropy is known only when its bits are there."""
+    how: dict[str, Any] = {"source": "hadamard", "size": 8, "shots": 3000, "seed": 1}
+    most = ebit.random_bits("aer", **how)
+    found = ebit.random_bits("aer", most.bits + 1, **how)
     assert found.status == "refused"
     assert (found.bits, found.packed.size, found.seed_bits) == (0, 0, 0)
     assert f"{most.bits + 1} bits were asked for, but the certificate allows {most.bits}" in (
         found.refused
     )
     assert (
-        f"{most.certificate.entropy_bits:.1f} bits of min-entropy in 60000 rounds" in found.refused
+        f"{most.certificate.entropy_bits:.1f} bits of min-entropy in 3000 rounds" in found.refused
     )
     assert found.to_dict()["refused"] == found.refused
     assert str(found).startswith("no bits: ")
@@ -33,6 +36,54 @@ def test_more_bits_than_the_certificate_allows() -> None:
     with pytest.raises(RefusedError, match="no bits to save"):
         found.save("nowhere")
     assert not Path("nowhere").exists()
+
+
+def test_more_bits_than_a_bell_test_can_give_are_refused_before_it_runs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    most = ebit.random_bits("aer", shots=60_000, **QUICK)
+    assert ebit.random_bits("aer", most.bits, shots=60_000, **QUICK).bits == most.bits
+    monkeypatch.setattr("ebit.protocols.resuming.run_experiment", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("ebit.protocols.resuming.start_experiment", lambda *_, **__: 1 / 0)
+    words = f"bits must be at most {most.bits}, which 60000 rounds .* but was {most.bits + 1}"
+    with pytest.raises(ArgumentError, match=words):
+        ebit.random_bits("aer", most.bits + 1, shots=60_000, **QUICK)
+    with pytest.raises(ArgumentError, match=words):
+        ebit.begin("random", "aer", bits=most.bits + 1, shots=60_000, **QUICK)
+
+
+def test_entropy_that_the_hash_would_eat_is_refused_before_the_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("ebit.protocols.resuming.run_experiment", lambda *_, **__: 1 / 0)
+    with pytest.raises(RefusedError, match="which the hash needs for its own error"):
+        ebit.random_bits("aer", shots=_barely(), **QUICK)
+
+
+def _barely() -> int:
+    """The fewest rounds that certify something by eat: less than the hash costs."""
+    low, high = 2_000, 60_000
+    while high - low > 1:
+        n = (low + high) // 2
+        try:
+            plan_certificate("eat", n, wins=(2 + 2**0.5) / 4, tau=0.002, epsilon=2.0**-21)
+        except RefusedError:
+            low = n
+        else:
+            high = n
+    return high
+
+
+def test_a_seed_file_that_was_spent_is_refused_before_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "seed"
+    path.write_bytes(np.random.default_rng(3).bytes(40_000))
+    how: dict[str, Any] = {**QUICK, "shots": 60_000, "hash_seed": path}
+    assert ebit.random_bits("aer", 64, **how).bits == 64
+    monkeypatch.setattr("ebit.protocols.resuming.run_experiment", lambda *_, **__: 1 / 0)
+    with pytest.raises(ArgumentError, match=r"hash_seed must have .* of its error budget left"):
+        ebit.random_bits("aer", 64, **how)
 
 
 def test_missed_threshold() -> None:
@@ -94,7 +145,7 @@ def test_seed_files_that_will_not_do_are_refused_before_the_run(
     ("arguments", "words"),
     [
         ({"source": "dice"}, "source must be one of chsh, spot, hadamard, bell, ghz"),
-        ({"certify": "none"}, "certify must be pef, eat, geat or renyi"),
+        ({"certify": "none"}, "certify must be one of pef, renyi, renyi-one, geat, eat for source"),
         ({"certify": "magic"}, "certify must be one of"),
         ({"certify": "pef", "source": "hadamard"}, "certify must be none"),
         ({"epsilon": 0}, "epsilon must lie strictly between 0 and 1, but was 0"),

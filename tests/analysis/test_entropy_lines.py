@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pytest
 
 from ebit.analysis.entropy_attack import best_bet, guessing_attack
-from ebit.analysis.entropy_certificate import BLOCKS, UNIT, CertifiedLine
+from ebit.analysis.entropy_lines import BLOCKS, UNIT, CertifiedLine
 from ebit.analysis.entropy_round import TSIRELSON, guessing_both, min_entropy_both
 from ebit.analysis.entropy_table import LINES
 from ebit.analysis.npa import BASIS, MONOMIALS, squares
