@@ -43,6 +43,8 @@ def _mmc_bits(bits, room):  # type: ignore[no-untyped-def]
             zeros, ones = counts[at], counts[at + 1]
             found = found and zeros + ones > 0
             if not found:
+                if d == leader:  # it said nothing, which is not right
+                    run = 0
                 if entries[d] < room:
                     counts[at + now] = 1
                     entries[d] += 1
@@ -132,22 +134,22 @@ def _mmc_symbols(samples, room):  # type: ignore[no-untyped-def]
                         nodes += 1
                     else:
                         node = -1
-            if found:
-                if guess[node] == now:
-                    score[d] += 1
-                    if score[d] >= score[winner]:
-                        winner = d
-                    if d == leader:
-                        correct += 1
-                        run += 1
-                        longest = max(longest, run)
-                elif d == leader:
-                    run = 0
-            elif entries[d] >= room:
-                continue
-            elif node < 0:
-                entries[d] += 1
-                continue
+            if found and guess[node] == now:
+                score[d] += 1
+                if score[d] >= score[winner]:
+                    winner = d
+                if d == leader:
+                    correct += 1
+                    run += 1
+                    longest = max(longest, run)
+            elif d == leader:  # wrong, or it said nothing, which is not right
+                run = 0
+            if not found:
+                if entries[d] >= room:
+                    continue
+                if node < 0:
+                    entries[d] += 1
+                    continue
             key = np.int64(node) * 256 + now + 1
             at = _slot(pairs, key)
             if pairs[at] == 0:
@@ -167,6 +169,10 @@ def multi_mmc(samples: Samples, on: str, alphabet: int) -> Estimate:
     Args:
         samples: symbols below ``alphabet``, shape (n,), at least 4. on: for the result.
         alphabet: number of different symbols.
+
+    A predictor that has not met its context says nothing, which ends a run of right predictions: so
+    the standard, and NIST's tool for bits. For symbols that tool lets the run go on; on its own
+    files this makes no difference.
 
     Source: SP 800-90B, 6.3.9.
     """

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ebit.analysis.health_contexts import (
@@ -61,6 +61,7 @@ def test_windows_of_all_sizes_as_the_book_says(k: int) -> None:
 
 @settings(deadline=None, max_examples=60)
 @given(SEQUENCES, st.sampled_from([5, 30, 77, 300, 1000]))
+@example((4, 4, 109, 105), 5)  # the leader says nothing between two right predictions
 def test_dictionaries_that_are_full_as_the_book_says(
     case: tuple[int, int, int, int], room: int
 ) -> None:
