@@ -5,14 +5,9 @@ from math import prod
 
 import numpy as np
 import numpy.typing as npt
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from ebit.games import Game, ParityRule, TableRule, Trials
-
-# The same examples in every run, and no failures because a machine was busy.
-hypothesis_settings.register_profile("ebit", derandomize=True, deadline=None)
-hypothesis_settings.load_profile("ebit")
 
 
 def _questions(draw: st.DrawFn, settings: tuple[int, ...]) -> npt.NDArray[np.uint8]:

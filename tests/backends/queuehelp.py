@@ -164,7 +164,8 @@ class Laboratory:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.fate = ""
+        self._fate = ""
+        self._before: set[str] = set()
         self.taken: list[str] = []
         self._open = True
         self._thread = threading.Thread(target=self._work, daemon=True)
@@ -177,9 +178,14 @@ class Laboratory:
         self._open = False
         self._thread.join()
 
+    def arrange(self, fate: str) -> None:
+        """What befalls the next job to arrive: never one that waits already, measured or not."""
+        self._before = {path.stem for path in self.folder.glob("*.job")}
+        self._fate = fate
+
     def _work(self) -> None:
         while self._open:
-            # In the order they came: what is arranged is for the next one.
+            # In the order they came: what is arranged is for the next one to come.
             for job in sorted(self.folder.glob("*.job"), key=lambda path: path.stat().st_mtime_ns):
                 if job.stem not in self.taken:
                     self.taken.append(job.stem)
@@ -189,7 +195,9 @@ class Laboratory:
     def _measure(self, name: str, job: dict[str, Any]) -> None:
         from qiskit_aer import AerSimulator
 
-        fate, self.fate = self.fate, ""
+        fate = ""
+        if self._fate and name not in self._before:
+            fate, self._fate = self._fate, ""
         if fate == "held":
             return
         if fate == "failed":

@@ -41,7 +41,7 @@ class FolderContract(BackendContract):
         return made
 
     def arrange(self, backend: Backend, fate: Fate) -> str | None:
-        self.laboratory.fate = fate
+        self.laboratory.arrange(fate)
         return "the laser is off" if fate == "failed" else ""
 
     def sent(self, backend: Backend, id: str) -> int | None:
