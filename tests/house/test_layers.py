@@ -18,6 +18,8 @@ EXTRAS = {
     "nbformat",
     "IPython",
     "cvxpy",
+    "cryptography",
+    "aiohttp",
 }  # not in a default install
 
 
@@ -46,7 +48,7 @@ ROOMS = {
     "protocols": Room(
         {"backends", "circuits", "analysis", "games"},
         {"numpy", "platformdirs"},
-        {"pandas", "numba"},
+        {"pandas", "numba", "cryptography", "aiohttp"},
     ),
     "plots": Room({"analysis", "games"}, {"numpy", "matplotlib", "mpl_toolkits"}, {"pandas"}),
     "cli": Room(
