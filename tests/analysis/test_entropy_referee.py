@@ -292,7 +292,7 @@ def strategy(name: str, S: float) -> tuple[Floats, Floats]:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "n"),
-    [("pef", 500), ("pef", 3000), ("renyi", 4000), ("geat", 30_000), ("eat", 30_000)],
+    [("pef", 1000), ("pef", 3000), ("renyi", 4000), ("geat", 30_000), ("eat", 30_000)],
 )
 def test_eve_is_surprised_by_what_was_certified(method: str, n: int) -> None:
     """10^4 runs of her best strategies at each S: too little surprise passes at most epsilon of the time."""
