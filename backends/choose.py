@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
+from heapq import nsmallest
+from itertools import islice
 from math import inf
 from typing import TYPE_CHECKING, Any
 
@@ -181,6 +184,7 @@ def embeddings(
         near[a].add(b)
         near[b].add(a)
 
+    @cache
     def own_cost(logical: int, q: int) -> float:
         read = calibration.readout[q]
         if logical in measured and read is None:
@@ -198,6 +202,7 @@ def embeddings(
     beam: list[tuple[float, dict[int, int]]] = [(0.0, {})]
     for logical in _order(near, pinned):
         grown = []
+        cheapest = sorted(range(calibration.num_qubits), key=partial(own_cost, logical))
         for cost, placed in beam:
             friends = [placed[m] for m in near[logical] if m in placed]
             if logical in pinned:
@@ -206,6 +211,9 @@ def embeddings(
                 options = set.intersection(*(set(calibration.neighbours[f]) for f in friends))
             else:
                 options = set(range(calibration.num_qubits))
+                if not near[logical]:  # coupled to nothing: the best that are free, and no more
+                    free = (q for q in cheapest if q not in placed.values())
+                    options = set(islice(free, max(1, _BEAM // len(beam))))
             for q in options - set(placed.values()):
                 if any(q not in calibration.neighbours[f] for f in friends):
                     continue
@@ -216,7 +224,7 @@ def embeddings(
                 )
                 if cost + more < inf:
                     grown.append((cost + more, {**placed, logical: q}))
-        beam = sorted(grown, key=lambda item: (item[0], sorted(item[1].items())))[:_BEAM]
+        beam = nsmallest(_BEAM, grown, key=lambda item: (item[0], sorted(item[1].items())))
     return [tuple(placed[i] for i in range(experiment.num_qubits)) for _, placed in beam]
 
 

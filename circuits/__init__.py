@@ -26,6 +26,11 @@ if TYPE_CHECKING:
         graph_state,
         graph_vector,
     )
+    from ebit.circuits.key_attacks import ATTACKS, Attack, parse_attack, with_attack
+    from ebit.circuits.key_noise import Noise, parse_noise, with_noise
+    from ebit.circuits.key_parallel import disjoint_places, many_rounds
+    from ebit.circuits.key_protocols import KEY_PROTOCOLS, KeyProtocol, key_protocol
+    from ebit.circuits.key_rounds import key_round
     from ebit.circuits.known import with_readout
     from ebit.circuits.layout import PREPARED
     from ebit.circuits.magic import magic_square
@@ -54,11 +59,16 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ALIKE_ANGLES",
+    "ATTACKS",
     "BELL_STATES",
     "GATES",
+    "KEY_PROTOCOLS",
     "PREPARED",
+    "Attack",
     "Experiment",
     "Group",
+    "KeyProtocol",
+    "Noise",
     "PairState",
     "ParallelTest",
     "Readout",
@@ -70,6 +80,7 @@ __all__ = [
     "chsh",
     "colour_apart",
     "colour_edges",
+    "disjoint_places",
     "fringe",
     "ghz",
     "ghz_chain",
@@ -80,10 +91,15 @@ __all__ = [
     "graph_state",
     "graph_vector",
     "hadamard_source",
+    "key_protocol",
+    "key_round",
     "magic_square",
+    "many_rounds",
     "mermin_ghz",
     "pack",
     "pair_state",
+    "parse_attack",
+    "parse_noise",
     "partial_pair",
     "partial_pair_vector",
     "raw_clbits",
@@ -96,6 +112,8 @@ __all__ = [
     "w_fidelity_weights",
     "w_state",
     "w_vector",
+    "with_attack",
+    "with_noise",
     "with_readout",
 ]
 
@@ -117,6 +135,11 @@ _HOME = {
         "graph_state",
         "graph_vector",
     ),
+    "key_attacks": ("ATTACKS", "Attack", "parse_attack", "with_attack"),
+    "key_noise": ("Noise", "parse_noise", "with_noise"),
+    "key_parallel": ("disjoint_places", "many_rounds"),
+    "key_protocols": ("KEY_PROTOCOLS", "KeyProtocol", "key_protocol"),
+    "key_rounds": ("key_round",),
     "known": ("with_readout",),
     "layout": ("PREPARED",),
     "magic": ("magic_square",),

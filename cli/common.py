@@ -161,6 +161,21 @@ def check_folder(out: Path | None) -> None:
     probe.unlink()
 
 
+def check_file(file: Path | None) -> None:
+    """Find out before the run, not after it, that a file cannot be written."""
+    if file is None:
+        return
+    if file.is_dir():
+        raise ArgumentError(f"--out must be a file, but {file} is a folder")
+    probe = file.with_name(f".{file.name}.ebit-write-test")
+    try:
+        write_whole(probe, b"")
+    except ArgumentError as error:
+        reason = str(error).rpartition(": ")[2]
+        raise ArgumentError(f"cannot write {file}: {reason}") from None
+    probe.unlink()
+
+
 class Report:
     """What long work is given: called with (done, total), and told news with ``say``.
 

@@ -98,6 +98,10 @@ def finish(score: Any, out: Path | None, *, as_json: bool) -> int:
         from ebit.cli.random import finish_random
 
         return finish_random(score, None if out is None else out / "bits.bin", as_json=as_json)
+    if type(score).__name__ == "KeyResult":
+        from ebit.cli.key import finish_key
+
+        return finish_key(score, None if out is None else out / "key.bin", as_json=as_json)
     result = score.to_dict()
     if out is not None:
         save = getattr(__import__("ebit.plots", fromlist=["plots"]), _FIGURES[type(score).__name__])

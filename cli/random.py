@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ebit.cli.common import common, emit, paid, progress_bar, qubit_list, whole_number
+from ebit.cli.common import check_file, common, emit, paid, progress_bar, qubit_list, whole_number
 from ebit.cli.launch import Terms, ask, job_dict
 from ebit.games.errors import ArgumentError
 
@@ -116,7 +116,7 @@ def command(
         raise ArgumentError(
             "--no-wait takes no --out and no --pool: ebit resume JOB --out FOLDER does"
         )
-    _check_file(file)
+    check_file(file)
     options: dict[str, Any] = {
         "bits": bits,
         "source": source,
@@ -192,20 +192,3 @@ def finish_random(
         as_json=as_json,
     )
     return 0
-
-
-def _check_file(file: Path | None) -> None:
-    """Find out before the run, not after it, that the file cannot be written."""
-    if file is None:
-        return
-    from ebit.games import write_whole
-
-    if file.is_dir():
-        raise ArgumentError(f"--out must be a file, but {file} is a folder")
-    probe = file.with_name(f".{file.name}.ebit-write-test")
-    try:
-        write_whole(probe, b"")
-    except ArgumentError as error:
-        reason = str(error).rpartition(": ")[2]
-        raise ArgumentError(f"cannot write {file}: {reason}") from None
-    probe.unlink()

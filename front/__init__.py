@@ -9,6 +9,7 @@ The names here are loaded when they are first used:
 - `fringe`: sweep a measuring angle.
 - `random_bits`: random bits with a proven amount of entropy; `EbitBits`: numpy's generators on
   them; `Pool`: where bits wait, each handed out once.
+- `key`: a secret key between two parties, with what is proven of it.
 - `plan`: how many rounds a test needs.
 - `begin`, `resume`: send a run and pick it up later, from any process.
 - `open_job`, `list_jobs`, `cancel_job`: what the ledger holds.
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
         bell,
         chip_map,
         fringe,
+        key,
         plan,
         random_bits,
         resume,
@@ -54,6 +56,7 @@ __all__ = [
     "chip_map",
     "fringe",
     "game",
+    "key",
     "list_backends",
     "list_jobs",
     "open_backend",
@@ -79,6 +82,7 @@ _HOME = {
     "chip_map": "ebit.protocols",
     "fringe": "ebit.protocols",
     "game": "ebit.games",
+    "key": "ebit.protocols",
     "list_backends": "ebit.backends",
     "list_jobs": "ebit.backends",
     "open_backend": "ebit.backends",

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         plot_windows,
         save_health_figure,
     )
+    from ebit.plots.keys import plot_key_budget, plot_key_errors
     from ebit.plots.report import Picture, Section, write_report
     from ebit.plots.save import (
         save_chip_figures,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
         bell_section,
         chip_section,
         fringe_section,
+        key_section,
         random_section,
         state_section,
     )
@@ -47,6 +49,7 @@ __all__ = [
     "chip_section",
     "fringe_section",
     "health_canvas",
+    "key_section",
     "plot_chip",
     "plot_chip_values",
     "plot_correlators",
@@ -56,6 +59,8 @@ __all__ = [
     "plot_evidence",
     "plot_fidelity",
     "plot_fringe",
+    "plot_key_budget",
+    "plot_key_errors",
     "plot_runs",
     "plot_state",
     "plot_summary",
@@ -84,12 +89,14 @@ _HOME = {
         "plot_windows",
         "save_health_figure",
     ),
+    "keys": ("plot_key_budget", "plot_key_errors"),
     "report": ("Picture", "Section", "write_report"),
     "save": ("save_chip_figures", "save_fringe_figure", "save_score_figures", "save_state_figure"),
     "sections": (
         "bell_section",
         "chip_section",
         "fringe_section",
+        "key_section",
         "random_section",
         "state_section",
     ),

@@ -12,6 +12,7 @@ from ebit.plots.correlators import score_canvas
 from ebit.plots.entropy import plot_entropy_rounds
 from ebit.plots.fringe import plot_fringe
 from ebit.plots.growth import plot_evidence
+from ebit.plots.keys import plot_key_budget, plot_key_errors
 from ebit.plots.report import Picture, Section
 from ebit.plots.state import plot_state
 from ebit.plots.style import figure_of
@@ -24,7 +25,14 @@ if TYPE_CHECKING:
     from ebit.analysis.intervals import Interval
     from ebit.analysis.state_result import StateScore
 
-__all__ = ["bell_section", "chip_section", "fringe_section", "random_section", "state_section"]
+__all__ = [
+    "bell_section",
+    "chip_section",
+    "fringe_section",
+    "key_section",
+    "random_section",
+    "state_section",
+]
 
 _UNFOLDED = 50  # rows of a table that are shown without being asked for
 _NAMED = 12  # values that an alternative text spells out
@@ -146,6 +154,40 @@ def random_section(
         "no bits" if found.refused else "violation", f"{found.title}: {found.sentence}"
     )
     return Section(title, verdict, figures, note, _numbers(found, unfold=False))
+
+
+def key_section(results: Sequence[Any], *, title: str = "Secret keys", note: str = "") -> Section:
+    """Return the section of runs for a key: the first in full, the others beside it in the picture.
+
+    Args:
+        results: as `ebit.key` returns them, such as one without and one with an eavesdropper.
+        title: the heading.
+        note: a last word in small print.
+    """
+    first = results[0]
+    verdicts = "".join(
+        _verdict("fault" if r.aborted else "violation", f"{r.title}: {r.sentence}") for r in results
+    )
+    errors = "; ".join(
+        f"{r.attack or 'nobody listens'}: "
+        + ", ".join(f"{name} {100 * q:.2f} %" for name, q in r.qbers.items())
+        for r in results
+        if r.qbers
+    )
+    figures = (
+        Picture(
+            figure_of(plot_key_errors(results)),
+            f"Errors of the announced rounds by basis. {errors}.",
+            "Whoever measures a signal in passing disturbs it, and the disturbance is counted.",
+        ),
+        Picture(
+            figure_of(plot_key_budget(first)),
+            f"{first.rounds} signals sent, {first.sifted} with equal bases, {first.raw_bits} raw bits, "
+            f"{first.key_bits} bits of key, {first.net_key_bits} net.",
+            "What was left after each step.",
+        ),
+    )
+    return Section(title, verdicts, figures, note, _numbers(first, unfold=False))
 
 
 def _verdict(status: str, words: str) -> str:

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from ebit.protocols.bit_generator import EbitBits
     from ebit.protocols.extracting import extract_bits, extract_file
     from ebit.protocols.fringes import fringe
+    from ebit.protocols.key_result import KeyResult
+    from ebit.protocols.keys import key
     from ebit.protocols.mapping import chip_map
     from ebit.protocols.planning import plan
     from ebit.protocols.pool import Pool, open_pool
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EbitBits",
+    "KeyResult",
     "Pool",
     "RandomBits",
     "Run",
@@ -32,6 +35,7 @@ __all__ = [
     "extract_bits",
     "extract_file",
     "fringe",
+    "key",
     "open_pool",
     "plan",
     "random_bits",
@@ -45,6 +49,7 @@ __all__ = [
 
 _HOME = {
     "EbitBits": "bit_generator",
+    "KeyResult": "key_result",
     "Pool": "pool",
     "RandomBits": "random_result",
     "Run": "run",
@@ -55,6 +60,7 @@ _HOME = {
     "extract_bits": "extracting",
     "extract_file": "extracting",
     "fringe": "fringes",
+    "key": "keys",
     "open_pool": "pool",
     "plan": "planning",
     "random_bits": "random_numbers",

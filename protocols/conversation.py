@@ -8,8 +8,9 @@ next message, whose body it is given::
         yield Message("parities", answer(key, asked), leaks=8 * len(asked))
         return key
 
-`converse` runs two of them in one process; `ebit.protocols.tcp` runs one against a socket. Neither
-party can reach what the other holds: all that passes is bytes, and all of them are kept.
+It yields a `Transcript` to be given all that was said so far, which `ebit.protocols.authentication`
+needs. `converse` runs two parties in one process; `ebit.protocols.tcp` runs one against a socket.
+Neither party can reach what the other holds: all that passes is bytes, and all of them are kept.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import struct
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar, cast
 
 from ebit.games import EbitError
 
@@ -32,8 +33,11 @@ __all__ = [
     "Message",
     "Party",
     "Role",
+    "Runner",
+    "Transcript",
     "Wire",
     "converse",
+    "read_head",
 ]
 
 VERSION = 1
@@ -47,6 +51,7 @@ MOST_BYTES = 1 << 28
 
 Role = Literal["alice", "bob"]
 T = TypeVar("T")
+_PEER: dict[Role, Role] = {"alice": "bob", "bob": "alice"}
 
 
 class ChannelError(EbitError):
@@ -77,7 +82,12 @@ class Expect:
     kind: str
 
 
-Party = Generator[Message | Expect, bytes, T]
+@dataclass(frozen=True)
+class Transcript:
+    """That a party asks for all that was said so far: it is given `Endpoint.transcript()`."""
+
+
+Party = Generator[Message | Expect | Transcript, bytes, T]
 Wire = Callable[[Role, int, bytes], Iterable[bytes]]
 """What happens to a frame on its way: (who sent it, its number, the frame) -> frames delivered."""
 
@@ -103,8 +113,17 @@ class Endpoint:
     turns: int = 0
 
     def pack(self, message: Message) -> bytes:
-        """Return the frame of a message to send, and keep it."""
+        """Return the frame of a message to send, and keep it.
+
+        Raises:
+            ChannelError: the body is larger than the other side would accept.
+        """
         kind = message.kind.encode("ascii")
+        if len(message.body) > MOST_BYTES:
+            raise ChannelError(
+                f"a message must have at most {MOST_BYTES} bytes, but {message.kind!r} has "
+                f"{len(message.body)}: use fewer rounds"
+            )
         frame = (
             _HEAD.pack(_MARK, VERSION, len(kind), len(self.sent), len(message.body))
             + kind
@@ -132,7 +151,7 @@ class Endpoint:
         body = frame[HEAD_BYTES + kind_bytes :]
         if len(body) != body_bytes:
             raise ChannelError(
-                f"message {number} must have {body_bytes} bytes, but had {len(body)}: cut on the way"
+                f"message {number} must have {body_bytes} bytes, but had {len(body)}: changed on the way"
             )
         self.received.append(frame)
         return body
@@ -142,12 +161,15 @@ class Endpoint:
         mine, other = _joined(self.sent), _joined(self.received)
         return (mine, other) if self.role == "alice" else (other, mine)
 
+    def transcript(self) -> bytes:
+        """Return both streams, Alice's first, each after its length in 8 bytes: the same at both ends."""
+        return b"".join(
+            part for stream in self.streams() for part in (len(stream).to_bytes(8, "big"), stream)
+        )
+
     def digest(self) -> bytes:
         """Return the SHA-256 of the transcript, the same at both ends."""
-        found = hashlib.sha256()
-        for stream in self.streams():
-            found.update(len(stream).to_bytes(8, "big") + stream)
-        return found.digest()
+        return hashlib.sha256(self.transcript()).digest()
 
 
 def read_head(head: bytes) -> tuple[int, int, int]:
@@ -196,58 +218,67 @@ class Ending(Generic[T]):
         return self.value  # type: ignore[return-value]
 
 
-class _Runner(Generic[T]):
-    """A party, its end of the channel, and the frames that wait for it."""
+class Runner(Generic[T]):
+    """A party and its end of the channel.
+
+    Attributes:
+        end: its end of the channel.
+        expects: what it waits for, None before it began and after it ended.
+        ending: how it ended, None as long as it has not.
+    """
 
     def __init__(self, party: Party[T], role: Role) -> None:
         self.party, self.end = party, Endpoint(role)
-        self.waiting: deque[bytes] = deque()
         self.expects: Expect | None = None
         self.ending: Ending[T] | None = None
-        self._begun = False
 
-    def advance(self, send: Callable[[bytes], None], peer_ended: Callable[[], bool]) -> bool:
-        """Run until the party waits for what has not come; whether it did anything."""
-        moved = False
-        while self.ending is None:
-            body = b""
-            if self.expects is not None:
-                if self.waiting:
-                    try:
-                        body = self.end.unpack(self.waiting.popleft(), self.expects)
-                    except ChannelError as error:
-                        self._step(error, send)
-                        moved = True
-                        continue
-                elif peer_ended():
-                    wanted = self.expects.kind
-                    self._step(ChannelError(f"the peer left before it sent {wanted!r}"), send)
-                    moved = True
-                    continue
-                else:
-                    return moved
-            self._step(body, send)
-            moved = True
-        return moved
+    def begin(self, send: Callable[[bytes], None]) -> None:
+        """Run the party until it waits for a message or ends.
 
-    def _step(self, given: bytes | ChannelError, send: Callable[[bytes], None]) -> None:
+        Args:
+            send: takes each frame that it sends; a ChannelError of it is raised inside the party.
+        """
+        self._go_on(None, send)
+
+    def deliver(self, frame: bytes, send: Callable[[bytes], None]) -> None:
+        """Give a frame to the party that waits for it, and run it until it waits again or ends."""
+        given: bytes | EbitError
         try:
-            if isinstance(given, ChannelError):
-                asked = self.party.throw(given)
-            else:
-                asked = self.party.send(given if self._begun else None)  # type: ignore[arg-type]
-                self._begun = True
-        except StopIteration as stop:
-            self.ending = Ending(stop.value, None, self.end)
-            return
-        except EbitError as error:
-            self.ending = Ending(None, error, self.end)
-            return
-        self.expects = asked if isinstance(asked, Expect) else None
-        if isinstance(asked, Message):
-            send(self.end.pack(asked))
-        else:
-            self.end.turns += 1
+            given = self.end.unpack(frame, self.expects or Expect(""))
+        except ChannelError as error:
+            given = error
+        self._go_on(given, send)
+
+    def fail(self, error: EbitError, send: Callable[[bytes], None]) -> None:
+        """Raise inside the party that what it waits for will not come."""
+        self._go_on(error, send)
+
+    def _go_on(self, given: bytes | EbitError | None, send: Callable[[bytes], None]) -> None:
+        self.expects = None
+        while True:
+            try:
+                if isinstance(given, EbitError):
+                    asked = self.party.throw(given)
+                else:
+                    asked = self.party.send(given)  # type: ignore[arg-type]
+            except StopIteration as stop:
+                self.ending = Ending(stop.value, None, self.end)
+                return
+            except EbitError as error:
+                self.ending = Ending(None, error, self.end)
+                return
+            given = b""
+            if isinstance(asked, Expect):
+                self.expects = asked
+                self.end.turns += 1
+                return
+            if isinstance(asked, Transcript):
+                given = self.end.transcript()
+                continue
+            try:
+                send(self.end.pack(asked))
+            except ChannelError as error:
+                given = error
 
 
 def converse(
@@ -274,25 +305,39 @@ def converse(
         >>> converse(asks(), answers())[0].result()
         'Bob'
     """
-    runners = {"alice": _Runner(alice, "alice"), "bob": _Runner(bob, "bob")}
+    runners: dict[Role, Runner[Any]] = {
+        "alice": Runner(alice, "alice"),
+        "bob": Runner(bob, "bob"),
+    }
+    waiting: dict[Role, deque[bytes]] = {"alice": deque(), "bob": deque()}
 
-    def deliver(role: Role) -> Callable[[bytes], None]:
-        peer = runners["bob" if role == "alice" else "alice"]
+    def sender(role: Role) -> Callable[[bytes], None]:
+        queue = waiting[_PEER[role]]
 
         def send(frame: bytes) -> None:
             number = len(runners[role].end.sent) - 1
-            peer.waiting.extend([frame] if wire is None else wire(role, number, frame))
+            queue.extend([frame] if wire is None else wire(role, number, frame))
 
         return send
 
-    a, b = runners["alice"], runners["bob"]
-    send_a, send_b = deliver("alice"), deliver("bob")
-    while a.ending is None or b.ending is None:
-        moved = a.advance(send_a, lambda: b.ending is not None)
-        moved = b.advance(send_b, lambda: a.ending is not None) or moved
+    sends = {role: sender(role) for role in runners}
+    for role, runner in runners.items():
+        runner.begin(sends[role])
+    while any(runner.ending is None for runner in runners.values()):
+        moved = False
+        for role, runner in runners.items():
+            while runner.ending is None and waiting[role]:
+                runner.deliver(waiting[role].popleft(), sends[role])
+                moved = True
+            if runner.ending is None and runners[_PEER[role]].ending is not None:
+                wanted = cast("Expect", runner.expects).kind
+                error = ChannelError(f"the peer left before it sent {wanted!r}")
+                runner.fail(error, sends[role])
+                moved = True
         if not moved:  # each waits for the other: something was swallowed
-            for runner, send in ((a, send_a), (b, send_b)):
-                if runner.ending is None and runner.expects is not None:
+            for role, runner in runners.items():
+                if runner.expects is not None:
                     wanted = runner.expects.kind
-                    runner._step(ChannelError(f"the peer's {wanted!r} never came"), send)
-    return a.ending, b.ending
+                    runner.fail(ChannelError(f"the peer's {wanted!r} never came"), sends[role])
+    a, b = (cast("Ending[Any]", runner.ending) for runner in runners.values())
+    return a, b

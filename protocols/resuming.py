@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["begin", "estimate_of", "play", "program_of", "resume", "score_job"]
 
-Kind = Literal["bell", "state", "fringe", "map", "random"]
+Kind = Literal["bell", "state", "fringe", "map", "random", "key"]
 
 
 def begin(
@@ -43,7 +43,7 @@ def begin(
     """Send a run and return at once; `resume` scores it, in this process or in any other.
 
     Args:
-        kind: "bell", "state", "fringe", "map" or "random".
+        kind: "bell", "state", "fringe", "map", "random" or "key".
         backend: a name.
         shots: rounds in all; for a map, rounds per pair.
         qubits, pair, seed, progress, confirm, max_seconds: as in `bell`.
@@ -237,15 +237,21 @@ def program_of(
             where = {"qubits": qubits, "pair": pair, "seed": seed}
             test, purpose, place = module.random_program(backend, shots=shots, **where, **options)
             return test, purpose, shots, place
+        if kind == "key":
+            if pair is not None:
+                raise ArgumentError("pair does not apply to a key: give qubits, all of them in order")
+            module = import_module("ebit.protocols.keys")
+            return module.key_program(backend, shots=shots, qubits=qubits, seed=seed, **options)  # type: ignore[no-any-return]
     except TypeError as error:
         raise ArgumentError(f"options must be those of `{kind}`, but {error}") from None
-    raise ArgumentError(f"kind must be bell, state, fringe, map or random, but was {kind!r}")
+    raise ArgumentError(f"kind must be bell, state, fringe, map, random or key, but was {kind!r}")
 
 
 # What scores each kind of run: module and function.
 _SCORERS = {
     "bell": ("bell_test", "score_bell"),
     "fringe": ("fringes", "score_fringe_run"),
+    "key": ("keys", "score_key"),
     "map": ("mapping", "score_map_run"),
     "random": ("random_numbers", "score_random"),
     "state": ("states", "score_state_run"),
@@ -275,7 +281,7 @@ def _record_prediction(job: Job | str, run: Run, score: Any) -> None:
 
 
 def _seed(kind: str, where: Backend, seed: int | None) -> int | None:
-    """The seed of the run itself: on a processor the seed of a state draws its stabilisers only."""
-    if kind == "state" and seed is not None and where.describe().remote:
+    """The seed of the run itself: on a processor the seed serves the host's own choices only."""
+    if kind in ("state", "key") and seed is not None and where.describe().remote:
         return None
     return seed

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import numpy as np
@@ -14,12 +13,17 @@ from ebit.games import ArgumentError
 __all__ = ["SecretBits"]
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class SecretBits:
     """Bits that only `reveal` gives out.
 
-    Attributes:
+    It is no dataclass: `dataclasses.asdict` of a result that holds one would show them.
+
+    Args:
+        packed: uint8, the bits in packed order, copied; what lies behind the last bit becomes 0.
         bits: how many.
+
+    Raises:
+        ArgumentError: another number of bytes than the bits need.
 
     Example:
         >>> SecretBits.of_bytes(bytes(4))
@@ -28,20 +32,29 @@ class SecretBits:
         True
     """
 
-    _packed: npt.NDArray[np.uint8]
-    bits: int
+    __slots__ = ("_bits", "_packed")
 
-    def __post_init__(self) -> None:
-        if self._packed.dtype != np.uint8 or self._packed.shape != ((self.bits + 7) // 8,):
+    def __init__(self, packed: npt.NDArray[np.uint8], bits: int) -> None:
+        if bits < 0 or packed.dtype != np.uint8 or packed.shape != ((bits + 7) // 8,):
             raise ArgumentError(
-                f"packed must be uint8 of {(self.bits + 7) // 8} bytes for {self.bits} bits, but was "
-                f"{self._packed.dtype} of shape {self._packed.shape}"
+                f"packed must be uint8 of {max(0, bits + 7) // 8} bytes for {bits} bits, but was "
+                f"{packed.dtype} of shape {packed.shape}"
             )
+        self._packed = packed.copy()
+        self._bits = bits
+        if bits % 8:
+            self._packed[-1] &= 0xFF << (8 - bits % 8) & 0xFF
+        self._packed.flags.writeable = False
 
     @classmethod
     def of_bytes(cls, data: bytes) -> SecretBits:
         """Take whole bytes."""
-        return cls(np.frombuffer(data, np.uint8).copy(), 8 * len(data))
+        return cls(np.frombuffer(data, np.uint8), 8 * len(data))
+
+    @property
+    def bits(self) -> int:
+        """How many bits."""
+        return self._bits
 
     def reveal(self) -> npt.NDArray[np.uint8]:
         """Return the bits, packed: bit k is bit 7 - k % 8 of byte k // 8, as numpy.packbits has it."""
@@ -57,28 +70,28 @@ class SecretBits:
         Raises:
             ArgumentError: there are not so many.
         """
-        if first < 0 or bits < 0 or first + bits > self.bits:
+        if first < 0 or bits < 0 or first + bits > self._bits:
             raise ArgumentError(
-                f"a part must lie within the {self.bits} bits, but was {bits} bits from {first} on"
+                f"a part must lie within the {self._bits} bits, but was {bits} bits from {first} on"
             )
         if first % 8 == 0 and bits % 8 == 0:
-            return SecretBits(self._packed[first // 8 : (first + bits) // 8].copy(), bits)
-        unpacked = np.unpackbits(self._packed, count=self.bits)[first : first + bits]
+            return SecretBits(self._packed[first // 8 : (first + bits) // 8], bits)
+        unpacked = np.unpackbits(self._packed, count=self._bits)[first : first + bits]
         return SecretBits(np.packbits(unpacked), bits)
 
     def __len__(self) -> int:
-        return self.bits
+        return self._bits
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, SecretBits):
             return NotImplemented
         same = hmac.compare_digest(self._packed.tobytes(), other._packed.tobytes())
-        return same and self.bits == other.bits
+        return same and self._bits == other._bits
 
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        return f"SecretBits({self.bits} bits, hidden)"
+        return f"SecretBits({self._bits} bits, hidden)"
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("secret bits are not pickled: reveal them where they must be written")

@@ -1,0 +1,313 @@
+"""ebit rekey."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+import click
+
+from ebit.cli.common import common, emit, whole_number
+from ebit.games.errors import ArgumentError, EbitError
+
+if TYPE_CHECKING:
+    from ebit.protocols.key_uses import KeyFile
+    from ebit.protocols.rekey import QuantumKey, RekeyPolicy, RekeyState
+
+_PURPOSE = "a refresh"
+
+
+@click.command(name="rekey")
+@click.option(
+    "--key",
+    "file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File with the quantum key; FILE.used keeps count. Without one there is only the fallback.",
+)
+@click.option(
+    "--mode",
+    type=click.Choice(["computational", "information-theoretic"]),
+    default="computational",
+    show_default=True,
+    help="HKDF over all three secrets, or the quantum key under a mask of the other two.",
+)
+@click.option(
+    "--bits", type=whole_number(), default="256", show_default=True, help="Length of each key."
+)
+@click.option(
+    "--epochs",
+    type=whole_number(),
+    help="Refreshes in all; 1, or without end if --policy is given.",
+)
+@click.option("--policy", "words", help="When to refresh, such as seconds=3600,bytes=1e9,alarm.")
+@click.option(
+    "--events",
+    type=click.File("r"),
+    help="Lines 'bytes N' and 'alarm WORDS' that the policy goes by; - for standard input.",
+)
+@click.option("--no-fallback", is_flag=True, help="No key rather than one without a quantum key.")
+@click.option(
+    "--demonstration", is_flag=True, help="Take a key that is not secret, and say so everywhere."
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Owner-only file of the newest key, replaced at each refresh; FILE.json beside it.",
+)
+@click.option("--listen", "here", help="Run one end only: wait at HOST:PORT, and say when.")
+@click.option("--connect", "there", help="Run one end only: follow the one at HOST:PORT.")
+@click.option(
+    "--auth",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="This end's pre-shared key: each epoch is authenticated by it.",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=3600.0,
+    show_default=True,
+    help="Seconds to wait for the other end.",
+)
+@common(seed=False, out=False)
+def command(
+    *,
+    file: Path | None,
+    mode: Any,
+    bits: int,
+    epochs: int | None,
+    words: str | None,
+    events: TextIO | None,
+    no_fallback: bool,
+    demonstration: bool,
+    out: Path | None,
+    here: str | None,
+    there: str | None,
+    auth: Path | None,
+    timeout: float,
+    as_json: bool,
+    quiet: bool,
+    debug: bool,
+) -> int:
+    """Refresh a key from a quantum key, ML-KEM-768 and X25519 together.
+
+    Each epoch takes --bits of the quantum key; when there are none left, the other two go on alone,
+    and every output says so. Without --listen and --connect both ends run here, over the frames that
+    a network would carry. With --json the epochs are listed when all are done.
+
+    \b
+    ebit rekey --key key.bin --out session.bin
+    ebit rekey --key key.bin --mode information-theoretic --epochs 3
+    ebit rekey --key key.bin --policy bytes=1e9,alarm --events -
+    ebit rekey --key alice.bin --policy seconds=3600 --listen :7000 --out session.bin
+    ebit rekey --key bob.bin --connect HOST:7000 --out session.bin
+    """
+    del debug
+    from ebit.protocols.key_uses import KeyFile
+    from ebit.protocols.rekey import RekeyPolicy, RekeyState
+
+    policy = None if words is None else RekeyPolicy.of(words)
+    _check(policy, events, bits, here, there, auth)
+    source = None if file is None else KeyFile(file, demonstration=demonstration)
+    states = [
+        RekeyState(mode, bits, fallback=not no_fallback, demonstration=demonstration)
+        for _ in range(2)
+    ]
+    kept: list[Any] = []
+
+    def keep(found: Any) -> None:
+        kept.append(found if out is None else found.save(out))
+        if not as_json and not quiet:
+            click.echo(_line(kept[-1]), err=True)
+
+    ends = _Ends(source, _triggers(policy, events, epochs), keep)
+    failed, equal = None, None
+    if here is None and there is None:
+        equal = ends.together(*states)
+    else:
+        failed = ends.apart(states[0], here, there, auth, timeout, quiet)
+    plain = {
+        "mode": mode,
+        "ends": "both in this process" if equal is not None else "one",
+        "epochs": [one.to_dict() for one in kept],
+        "fallback": any(one.fallback for one in kept),
+        "keys_equal": equal,
+        "secrecy": "demonstration" if any(one.secrecy != "own" for one in kept) else "own",
+        "file": None if out is None or not kept else str(out),
+        "reason": None if failed is None else str(failed),
+    }
+    if kept or as_json:
+        emit(plain, lambda: str(kept[-1]), as_json=as_json)
+    if failed is not None:
+        raise failed
+    return 0
+
+
+def _check(
+    policy: RekeyPolicy | None,
+    events: TextIO | None,
+    bits: int,
+    here: str | None,
+    there: str | None,
+    auth: Path | None,
+) -> None:
+    if here is not None and there is not None:
+        raise ArgumentError("--listen and --connect exclude each other: one end each")
+    if there is not None and policy is not None:
+        raise ArgumentError("--policy goes with --listen: the end that listens says when")
+    if auth is not None and here is None and there is None:
+        raise ArgumentError("--auth goes with --listen or --connect: it is for two ends apart")
+    if events is not None and policy is None:
+        raise ArgumentError("--events needs --policy: when to refresh, such as bytes=1e9,alarm")
+    if policy is not None and policy.seconds is None and events is None:
+        raise ArgumentError(
+            "--policy without seconds needs --events: bytes and alarms come from there"
+        )
+    if bits % 8:
+        raise ArgumentError(f"--bits must be a multiple of 8, but was {bits}")
+
+
+class _Ends:
+    """Both ends, or one of them: where its keys come from, and where they go."""
+
+    def __init__(
+        self, source: KeyFile | None, triggers: Iterator[str], keep: Callable[[Any], None]
+    ) -> None:
+        self.source, self.triggers, self.keep = source, triggers, keep
+
+    def together(self, alice: RekeyState, bob: RekeyState) -> bool:
+        """Run both ends here; whether their keys were equal each time."""
+        from ebit.protocols.rekey import rekey
+
+        equal = True
+        for trigger in self.triggers:
+            quantum, reason = _quantum(self.source, alice)
+            mine, theirs = rekey(alice, bob, quantum, reason=reason, trigger=trigger)
+            equal = equal and mine.key == theirs.key
+            self.keep(mine)
+        return equal
+
+    def apart(
+        self,
+        state: RekeyState,
+        here: str | None,
+        there: str | None,
+        auth: Path | None,
+        timeout: float,
+        quiet: bool,
+    ) -> EbitError | None:
+        """Run one end; why it ended before it should, or None."""
+        from ebit.protocols.rekey_session import refreshes_alice, refreshes_bob
+        from ebit.protocols.tcp import connect, listen
+
+        seal = None
+        if auth is not None:
+            from ebit.protocols.authentication import Authenticator
+
+            seal = Authenticator(auth)
+        say = None if quiet else lambda text: click.echo(f"  {text}", err=True)
+
+        def take() -> tuple[QuantumKey | None, str]:
+            return _quantum(self.source, state)
+
+        def find(key_id: str) -> QuantumKey | None:
+            return _copy(self.source, key_id)
+
+        if here is not None:
+            party = refreshes_alice(state, self.triggers, take, self.keep, auth=seal)
+            (ending,) = listen(
+                here, lambda: party, role="alice", patience=timeout, timeout=timeout, say=say
+            )
+        else:
+            follows = refreshes_bob(state, find, self.keep, auth=seal)
+            ending = connect(str(there), follows, role="bob", timeout=timeout, say=say)
+        return ending.error
+
+
+def _copy(source: KeyFile | None, key_id: str) -> QuantumKey | None:
+    """This end's copy of a quantum key, once; None if it has none of that name."""
+    from ebit.protocols.rekey import QuantumKey
+
+    if source is None:
+        return None
+    try:
+        key = source.find(key_id, _PURPOSE, accept=lambda _: None)
+    except ArgumentError:
+        return None
+    return QuantumKey(key_id, key, source.secrecy)
+
+
+def _quantum(source: KeyFile | None, state: RekeyState) -> tuple[QuantumKey | None, str]:
+    """The next quantum key, or why there is none."""
+    from ebit.protocols.key_uses import KeyFileError, SpentError
+    from ebit.protocols.rekey import QuantumKey
+
+    if source is None:
+        return None, "no quantum key was given (--key)"
+    try:
+        key_id, key = source.take(state.bits, _PURPOSE)
+    except SpentError:
+        raise
+    except KeyFileError as error:
+        return None, str(error)[:400]
+    return QuantumKey(key_id, key, source.secrecy), ""
+
+
+def _triggers(
+    policy: RekeyPolicy | None, events: TextIO | None, epochs: int | None
+) -> Iterator[str]:
+    """Why to refresh, each time it is time to."""
+    most = epochs if epochs is not None else 1 if policy is None else None
+    numbers: Iterator[int] = iter(range(1, most)) if most is not None else iter(int, 1)
+    yield "the first key"
+    if policy is None:
+        for _ in numbers:
+            yield "on demand"
+        return
+    from ebit.protocols.rekey import RekeyMeter
+
+    meter = RekeyMeter(policy)
+    wait = _waiting(meter) if events is None else _reading(meter, events)
+    for _ in numbers:
+        due = wait()
+        if not due:
+            return
+        yield due
+        meter.refreshed()
+
+
+def _waiting(meter: Any) -> Callable[[], str]:
+    def wait() -> str:
+        while not meter.due():
+            time.sleep(min(meter.left() + 0.001, 1.0))
+        return str(meter.due())
+
+    return wait
+
+
+def _reading(meter: Any, events: TextIO) -> Callable[[], str]:
+    """Read events until a refresh is due; nothing at the end of them."""
+
+    def wait() -> str:
+        while line := events.readline():
+            kind, _, rest = line.strip().partition(" ")
+            if kind == "bytes" and rest.strip().isdecimal():
+                meter.spend(int(rest))
+            elif kind == "alarm":
+                meter.alarm(rest.strip()[:200])
+            elif kind:
+                raise ArgumentError(
+                    f"an event must be 'bytes N' or 'alarm WORDS', but was {line.strip()[:60]!r}"
+                )
+            if meter.due():
+                return str(meter.due())
+        return ""
+
+    return wait
+
+
+def _line(found: Any) -> str:
+    kind = " (demonstration)" if found.secrecy == "demonstration" else ""
+    fell = f"; FALLBACK: {found.reason}" if found.fallback else ""
+    return f"  epoch {found.epoch}: {found.bits} bits{kind}, {found.trigger}{fell}"

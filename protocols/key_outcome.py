@@ -1,0 +1,138 @@
+"""From what the parties of a run for a key know at its end to the result that is shown."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ebit.analysis import RunInfo
+from ebit.protocols.conversation import Ending
+from ebit.protocols.key_parties import KeyEnding
+from ebit.protocols.key_result import KeyResult, Secrecy
+from ebit.protocols.run import Run, context_of
+
+__all__ = ["circumstances", "plan_of", "result_of"]
+
+_DEMONSTRATION = (
+    "a secret: whoever ran the simulator or the processor can know the key",
+    "secrecy against flaws of the devices (side channels, Trojan-horse light, detector blinding): the "
+    "theorem takes them as described",
+)
+_CHOICES = {
+    "per-shot": "bases, and the bits that are sent, are drawn by coin qubits beside the signals, which are "
+    "taken to be fair and unknown to Eve",
+    "per-circuit": "each circuit has its own pair of bases, so that whoever ran it knew them before the "
+    "signals passed: the run demonstrates the protocol, and no proof of secrecy covers that",
+}
+
+
+def circumstances(run: Run) -> dict[str, Any]:
+    """Return what a result takes over from the run of the rounds.
+
+    A key is its owners' own only where the device is: not of a simulator, and not in a cloud.
+    """
+    from ebit.backends import open_backend
+
+    context = context_of(run)
+    own = run.separation != "simulated" and run.info.job is None
+    if own:
+        told = open_backend(run.info.backend).describe()
+        own = told.kind == "processor" and not told.remote
+    return {
+        "randomness": run.randomness,
+        "separation": run.separation,
+        "secrecy": "own" if own else "demonstration",
+        "assumptions": (_CHOICES[run.experiment.details["choices"]], *context["assumptions"]),
+        "not_given": tuple(context["not_given"]),
+    }
+
+
+def plan_of(purpose: Mapping[str, Any]) -> Any:
+    """Return the plan that was fixed before the run."""
+    if purpose["protocol"] == "diqkd":
+        from ebit.protocols.key_independent import IndependentPlan
+
+        return IndependentPlan.from_dict(purpose["plan"])
+    from ebit.analysis.key_plan import KeyPlan
+
+    return KeyPlan.from_dict(purpose["plan"])
+
+
+def result_of(
+    purpose: Mapping[str, Any],
+    ends: Sequence[Ending[KeyEnding]],
+    *,
+    run: RunInfo | None,
+    seconds: float,
+    randomness: str,
+    separation: str,
+    secrecy: Secrecy,
+    assumptions: tuple[str, ...],
+    not_given: tuple[str, ...],
+) -> KeyResult:
+    """Return the result of a run as the parties in `ends` know it: both of them, or the one that is here.
+
+    Args:
+        purpose: what was fixed before the run.
+        ends: how the parties ended.
+        run: where the rounds come from.
+        seconds: that the classical part took.
+        randomness, separation, secrecy, assumptions, not_given: see `circumstances`.
+    """
+    plan = plan_of(purpose)
+    facts: dict[str, Any] = {}
+    reasons = []
+    for end in ends:
+        facts.update({} if end.value is None else end.value.facts)
+        reasons.append(str(end.error or "" if end.value is None else end.value.reason))
+    keys = [None if end.value is None else end.value.key for end in ends]
+    aborted = any(key is None for key in keys)
+    raw_bits = int(facts.get("raw_bits", 0))
+    leak, sealed = int(facts.get("leak_bits", 0)), facts.get("authentication", {})
+    told = leak - (plan.verification_bits if "authentication" in facts else 0)
+    return KeyResult(
+        protocol=purpose["protocol"],
+        attack=purpose["attack"],
+        rounds=purpose["rounds"],
+        sifted=int(facts.get("sifted", 0)),
+        raw_bits=raw_bits,
+        test_bits=int(facts.get("test_bits", 0)),
+        qber=facts.get("qber"),
+        qbers=facts.get("qbers", {}),
+        tolerated=plan.tolerated,
+        S=facts.get("S"),
+        leak_bits=leak,
+        f=_efficiency(told, raw_bits, facts.get("corrected")),
+        message_rounds=int(facts.get("message_rounds", 0)),
+        key_bits=0 if aborted or keys[0] is None else keys[0].bits,
+        authentication_bits=int(sealed.get("bits_spent", 0)),
+        keys_equal=None,
+        aborted=aborted,
+        reason=next((reason for reason in reasons if reason), ""),
+        epsilon=plan.epsilon_total + float(sealed.get("epsilon", 0.0)),
+        theorem=plan.theorem,
+        plan=purpose["plan"],
+        eve=None,
+        secrecy=secrecy,
+        randomness=randomness,
+        separation=separation,
+        seconds=seconds,
+        assumptions=(*plan.assumptions, *assumptions),
+        not_given=(
+            *plan.not_given,
+            *(_DEMONSTRATION if secrecy == "demonstration" else _DEMONSTRATION[1:]),
+            *not_given,
+        ),
+        key=None if aborted else keys[0],
+        run=run,
+    )
+
+
+def _efficiency(told: int, n: int, corrected: Any) -> float | None:
+    """Return leak / (n h(Q)) at the rate of errors that were corrected, None where it means nothing."""
+    if not n or not corrected or told <= 0:
+        return None
+    q = min(corrected / n, 0.5)
+    entropy = -q * math.log2(q) - (1 - q) * math.log2(1 - q)
+    return told / (n * entropy)

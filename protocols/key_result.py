@@ -1,0 +1,276 @@
+"""What a run for a key gave: the key or the reason why there is none, and what is proven of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from ebit.analysis import RunInfo
+from ebit.analysis.sheet import Sheet
+from ebit.games import RefusedError
+from ebit.protocols.secret_bits import SecretBits
+
+__all__ = ["KeyResult", "Secrecy", "read_key", "save_key"]
+
+Secrecy = Literal["demonstration", "own"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class KeyResult:
+    """A secret key with what is proven about it, or the reason why there is none.
+
+    Attributes:
+        protocol: "bb84", "bbm92", "e91", "six-state", "mdi" or "diqkd".
+        attack: the eavesdropper that was simulated, None without one.
+        rounds: signals sent.
+        sifted: rounds whose bases make key or test.
+        raw_bits: sifted rounds that the key is made of. test_bits: those that were tested.
+        qber: error rate of the tested rounds, None before any was tested.
+        qbers: error rate by basis, of the rounds that were announced.
+        tolerated: error rate up to which the plan goes on.
+        S: CHSH value, where the protocol measures one.
+        leak_bits: bits told in reconciliation and verification.
+        f: leak of reconciliation over n h(Q), Q being the rate of errors that were corrected.
+        message_rounds: how often a party waited for the other.
+        key_bits: length of the key, 0 without one.
+        authentication_bits: of the pre-shared key, spent by this run.
+        keys_equal: whether both parties hold the same key: known to a simulation's referee alone.
+        aborted: whether there is no key. reason: why.
+        epsilon: secrecy and correctness errors in all, authentication included.
+        theorem: what the length rests on.
+        plan: all that was fixed before the run, as plain data.
+        eve: what she holds and the bound, of a simulation.
+        secrecy: "demonstration" for keys of a simulator or through a cloud provider.
+        randomness, separation: where the rounds come from.
+        seconds: of the classical part.
+        assumptions, not_given: of theorem, run and channel.
+        key: Alice's, or this party's; None without one. Nothing prints it.
+        run: where the rounds come from.
+        file: where the key was written, if it was.
+    """
+
+    protocol: str
+    attack: str | None
+    rounds: int
+    sifted: int
+    raw_bits: int
+    test_bits: int
+    qber: float | None
+    qbers: Mapping[str, float]
+    tolerated: float | None
+    S: float | None
+    leak_bits: int
+    f: float | None
+    message_rounds: int
+    key_bits: int
+    authentication_bits: int
+    keys_equal: bool | None
+    aborted: bool
+    reason: str
+    epsilon: float
+    theorem: str
+    plan: Mapping[str, Any]
+    eve: Mapping[str, Any] | None
+    secrecy: Secrecy
+    randomness: str
+    separation: str
+    seconds: float
+    assumptions: tuple[str, ...]
+    not_given: tuple[str, ...]
+    key: SecretBits | None = field(default=None)
+    run: RunInfo | None = None
+    file: str | None = None
+
+    @property
+    def net_key_bits(self) -> int:
+        """The key's bits less those of the pre-shared key that authentication spent."""
+        return self.key_bits - self.authentication_bits
+
+    def save(self, path: str | Path) -> KeyResult:
+        """Write the key, readable by its owner only, and all but the key beside it, as PATH.json.
+
+        Raises:
+            RefusedError: there is none.
+            EbitError: a file that cannot be written.
+        """
+        if self.key is None:
+            raise RefusedError(f"there is no key to save: {self.reason}")
+        known = replace(self, file=str(path))
+        save_key(path, self.key, known.to_dict())
+        return known
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything but the key as plain data."""
+        return {
+            "protocol": self.protocol,
+            "attack": self.attack,
+            "rounds": self.rounds,
+            "sifted": self.sifted,
+            "raw_bits": self.raw_bits,
+            "test_bits": self.test_bits,
+            "qber": self.qber,
+            "qbers": dict(self.qbers),
+            "tolerated": self.tolerated,
+            "S": self.S,
+            "leak_bits": self.leak_bits,
+            "f": self.f,
+            "message_rounds": self.message_rounds,
+            "key_bits": self.key_bits,
+            "authentication_bits": self.authentication_bits,
+            "net_key_bits": self.net_key_bits,
+            "keys_equal": self.keys_equal,
+            "aborted": self.aborted,
+            "reason": self.reason or None,
+            "epsilon": self.epsilon,
+            "theorem": self.theorem,
+            "secrecy": self.secrecy,
+            "randomness": self.randomness,
+            "separation": self.separation,
+            "seconds": self.seconds,
+            "file": self.file,
+            "backend": None if self.run is None else self.run.backend,
+            "job": None if self.run is None else self.run.job,
+            "eve": None if self.eve is None else dict(self.eve),
+            "plan": dict(self.plan),
+            "assumptions": list(self.assumptions),
+            "not_given": list(self.not_given),
+        }
+
+    @property
+    def title(self) -> str:
+        """What there is, in a few words."""
+        attacked = f" under {self.attack}" if self.attack else ""
+        kind = " (demonstration)" if self.secrecy == "demonstration" else ""
+        if self.aborted:
+            return f"{self.protocol}{attacked}: no key"
+        return f"{self.protocol}{attacked}: a key of {self.key_bits:,} bits{kind}"
+
+    @property
+    def sentence(self) -> str:
+        """What may be said of it, or why there is none."""
+        if self.aborted:
+            return self.reason
+        return (
+            f"secret and equal on both sides except with probability {self.epsilon:.3g}, by "
+            f"{self.theorem}, under the assumptions below"
+        )
+
+    def _rows(self) -> list[tuple[str, str]]:
+        rows = [("rounds", f"{self.rounds:,} sent, {self.sifted:,} sifted")]
+        if self.qber is not None:
+            limit = "" if self.tolerated is None else f", {100 * self.tolerated:.2f} % tolerated"
+            rows.append(
+                ("errors", f"{100 * self.qber:.2f} % of {self.test_bits:,} tested rounds{limit}")
+            )
+        if len(self.qbers) > 1:
+            each = ", ".join(f"{name} {100 * q:.2f} %" for name, q in self.qbers.items())
+            rows.append(("by basis", each))
+        if self.S is not None:
+            rows.append(("S", f"{self.S:.4f}"))
+        if self.leak_bits:
+            f = "" if self.f is None else f", f = {self.f:.3f}"
+            rows.append(
+                (
+                    "reconciliation",
+                    f"{self.leak_bits:,} bits told about {self.raw_bits:,} raw bits{f}; "
+                    f"{self.message_rounds:,} message rounds",
+                )
+            )
+        if not self.aborted:
+            rows.append(
+                (
+                    "net",
+                    f"{self.net_key_bits:+,} bits after the {self.authentication_bits:,} that "
+                    "authentication spent",
+                )
+            )
+            equal = {None: "known to nobody here", True: "yes (the referee looked)", False: "NO"}
+            rows.append(("equal on both sides", equal[self.keys_equal]))
+        if self.eve is not None and self.eve.get("says"):
+            rows.append(("Eve", str(self.eve["says"])))
+        rows.append(("secrecy", _SECRECY[self.secrecy]))
+        if self.file:
+            rows.append(("file", self.file))
+        return rows
+
+    def _sheet(self) -> Sheet:
+        return Sheet(
+            title=self.title,
+            sentence=self.sentence,
+            good=not self.aborted,
+            bad=self.aborted,
+            rows=tuple(self._rows()),
+            table_title="",
+            head=(),
+            table=(),
+            lists=(("assumptions", self.assumptions), ("not given", self.not_given)),
+        )
+
+    def __str__(self) -> str:
+        return self._sheet().text()
+
+    def __repr__(self) -> str:
+        return f"KeyResult({self.title})"
+
+    def _repr_html_(self) -> str:
+        return self._sheet().html()
+
+
+_SECRECY = {
+    "demonstration": "demonstration: whoever ran the simulator or the processor can know this key",
+    "own": "the parties' own device",
+}
+
+
+def save_key(path: str | Path, key: SecretBits, about: Mapping[str, Any]) -> None:
+    """Write a key's bytes to a file of their owner, and what is known of it to PATH.json, first.
+
+    Both are written whole or not at all. A key whose length is no multiple of 8 is cut to whole bytes.
+
+    Raises:
+        EbitError: a file that cannot be written.
+    """
+    from ebit.games import write_whole
+    from ebit.protocols.private_files import private_file
+
+    target = Path(path)
+    whole = key.part(0, key.bits // 8 * 8)
+    side = {**about, "file_bits": whole.bits}
+    text = json.dumps(side, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    write_whole(target.with_name(target.name + ".json"), text)
+    with private_file(target) as out:
+        out.write(whole.reveal_bytes())
+
+
+def read_key(path: str | Path) -> tuple[SecretBits, dict[str, Any]]:
+    """Return a key that `save_key` wrote, and what is known of it.
+
+    Without PATH.json beside it a file is taken for a key of its owner's.
+
+    Raises:
+        ArgumentError: files that cannot be read, or are not what they should be.
+    """
+    from ebit.games import ArgumentError
+
+    target = Path(path)
+    try:
+        data = target.read_bytes()
+    except OSError as error:
+        raise ArgumentError(f"cannot read the key {target}: {error.strerror or error}") from None
+    if not data:
+        raise ArgumentError(f"the key {target} must not be empty")
+    side = target.with_name(target.name + ".json")
+    if not side.exists():
+        return SecretBits.of_bytes(data), {"secrecy": "own"}
+    try:
+        about = json.loads(side.read_text("utf-8"))
+        if about["secrecy"] not in ("own", "demonstration"):
+            raise ValueError
+    except (OSError, ValueError, KeyError, TypeError):
+        raise ArgumentError(
+            f"{side} must say how secret the key is, but is no such file: write the key again"
+        ) from None
+    return SecretBits.of_bytes(data), dict(about)

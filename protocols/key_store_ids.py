@@ -1,0 +1,102 @@
+"""Key ids that say where a key lies, and that only the two ends of a link can make.
+
+Two key management entities (KMEs) hold the same block of bits and never talk to each other. The one
+that hands a key to a master SAE names it by a UUID of version 8 (RFC 9562, free form), whose 122 free
+bits are
+
+    24 bits   of the block's id
+    32 bits   where in the block the key begins, in bytes
+    13 bits   its bytes, less one
+    53 bits   HMAC-SHA256 of all that and of the names of master and slave, under 128 bits that were
+              taken off the block when it was stored and are never part of a key
+
+The other KME reads the place, and knows from the last 53 bits that its peer has handed this key out,
+for this master and this slave: an SAE cannot make an id for a key that nobody gave it, except by
+trying 2^52 of them on average, one request each.
+"""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass
+from uuid import UUID
+
+__all__ = ["ID_KEY_BYTES", "MOST_KEY_BYTES", "Place", "id_mac", "key_id", "parse_id", "tag_of"]
+
+ID_KEY_BYTES = 16
+"""Bytes that each block gives up for the ids."""
+MOST_KEY_BYTES = 1 << 13
+_TAG, _START, _SIZE, _MAC = 24, 32, 13, 53
+
+
+@dataclass(frozen=True)
+class Place:
+    """What a key id says.
+
+    Attributes:
+        tag: the first bits of the block's id.
+        start: byte of the block at which the key begins.
+        size: its bytes.
+        mac: what vouches for it.
+    """
+
+    tag: int
+    start: int
+    size: int
+    mac: int
+
+
+def tag_of(block: UUID) -> int:
+    """Return the bits of a block's id that stand in the ids of its keys."""
+    return block.int >> (128 - _TAG)
+
+
+def id_mac(
+    secret: bytes, block: UUID, border: int, place: tuple[int, int], master: str, slave: str
+) -> int:
+    """Return the 53 bits that vouch for an id.
+
+    Args:
+        secret: the block's own 16 bytes for it.
+        block: the block's id.
+        border: byte at which the second KME's part of the block begins.
+        place: (start, bytes) of the key.
+        master, slave: names of the SAEs.
+    """
+    start, size = place
+    said = b"ebit key id 1" + block.bytes
+    for number in (border, start, size):
+        said += number.to_bytes(8, "big")
+    for name in (master, slave):
+        text = name.encode()
+        said += len(text).to_bytes(4, "big") + text
+    return int.from_bytes(hmac.digest(secret, said, "sha256")[:8], "big") >> (64 - _MAC)
+
+
+def key_id(place: Place) -> UUID:
+    """Return the id of a key.
+
+    Example:
+        >>> place = Place(tag=0xABCDEF, start=4096, size=32, mac=2**53 - 1)
+        >>> key_id(place)
+        UUID('abcdef00-0010-8000-83ff-ffffffffffff')
+        >>> parse_id(key_id(place)) == place
+        True
+    """
+    bits = ((place.tag << _START | place.start) << _SIZE | (place.size - 1)) << _MAC | place.mac
+    high, middle, low = bits >> 74, bits >> 62 & 0xFFF, bits & ((1 << 62) - 1)
+    return UUID(int=(high << 16 | 8 << 12 | middle) << 64 | 2 << 62 | low)
+
+
+def parse_id(found: UUID) -> Place | None:
+    """Return what a key id says, None if it is some other UUID."""
+    high, low = found.int >> 64, found.int & ((1 << 64) - 1)
+    if high >> 12 & 15 != 8 or low >> 62 != 2:
+        return None
+    bits = (high >> 16) << 74 | (high & 0xFFF) << 62 | low & ((1 << 62) - 1)
+    return Place(
+        tag=bits >> (_START + _SIZE + _MAC),
+        start=bits >> (_SIZE + _MAC) & ((1 << _START) - 1),
+        size=(bits >> _MAC & ((1 << _SIZE) - 1)) + 1,
+        mac=bits & ((1 << _MAC) - 1),
+    )

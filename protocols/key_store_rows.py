@@ -1,0 +1,354 @@
+"""The rows of a key store: blocks in sealed pieces, keys cut off them and wiped, and the audit."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from ebit.protocols.key_store_file import damaged
+from ebit.protocols.key_store_ids import (
+    ID_KEY_BYTES,
+    Place,
+    id_mac,
+    key_id,
+    parse_id,
+    tag_of,
+)
+from ebit.protocols.key_store_seal import Seal
+from ebit.protocols.key_store_types import (
+    DEMONSTRATION,
+    Collect,
+    Deliver,
+    DeliveredKey,
+    KeyBlock,
+    KeyUse,
+    NoKeysLeftError,
+    NotNamedError,
+    UnknownKeyError,
+)
+from ebit.protocols.secret_bits import SecretBits
+
+__all__ = ["Rows"]
+
+_PIECE = 1024  # bytes sealed together: what is wiped and sealed again at each delivery
+
+
+@dataclass(frozen=True)
+class _Row:
+    number: int
+    id: UUID
+    facts: dict[str, Any]
+    words: str
+    id_key: bytes
+    next: int
+
+    def about(self, piece: int) -> bytes:
+        return b"%d " % piece + self.id.bytes + self.words.encode()
+
+
+class Rows:
+    """One transaction of a store.
+
+    Args:
+        db: the connection, in a transaction.
+        seal: opens the pieces.
+        path: the store's file, for messages.
+        first: whether this end hands out the first part of each block.
+        demonstration: whether keys that are not secret may be used.
+    """
+
+    def __init__(
+        self, db: sqlite3.Connection, seal: Seal, path: Path, *, first: bool, demonstration: bool
+    ) -> None:
+        self._db, self._seal, self._path = db, seal, path
+        self._first, self._demonstration = first, demonstration
+
+    def has(self, block: UUID) -> bool:
+        """Whether a block is or was in the store."""
+        found = self._db.execute("SELECT 1 FROM blocks WHERE id = ?", (block.bytes,))
+        return found.fetchone() is not None
+
+    def total(self) -> int:
+        """Bytes that were ever put in and not yet handed out first by this end."""
+        found = self._db.execute("SELECT sum(stop - next) FROM blocks WHERE next < stop")
+        return int(found.fetchone()[0] or 0)
+
+    def add(self, block: UUID, data: bytes, border: int, about: dict[str, Any]) -> None:
+        """Put a block in."""
+        secret, data = data[:ID_KEY_BYTES], data[ID_KEY_BYTES:]
+        facts = {**about, "bytes": len(data), "border": border}
+        words = json.dumps(facts, sort_keys=True, allow_nan=False)
+        start, stop = (0, border) if self._first else (border, len(data))
+        row = _Row(0, block, facts, words, b"", start)
+        number = self._db.execute(
+            "INSERT INTO blocks (id, tag, facts, id_key, next, stop) VALUES (?, ?, ?, ?, ?, ?)",
+            (
+                block.bytes,
+                tag_of(block),
+                words,
+                self._seal.close(block, row.about(-1), secret),
+                start,
+                stop,
+            ),
+        ).lastrowid
+        self._db.executemany(
+            "INSERT INTO pieces VALUES (?, ?, ?)",
+            (
+                (number, k, self._close(row, k, (1 << len(part)) - 1, part))
+                for k, part in enumerate(_parts(data))
+            ),
+        )
+
+    def blocks(self) -> tuple[KeyBlock, ...]:
+        """What was put in, oldest first."""
+        found = []
+        for row in self._rows(""):
+            start, stop = self._own(row)
+            found.append(
+                KeyBlock(
+                    id=row.id,
+                    bytes=row.facts["bytes"],
+                    mine=stop - start,
+                    left=stop - row.next,
+                    secrecy=row.facts["secrecy"],
+                    origin=row.facts["origin"],
+                    created=row.facts["created"],
+                )
+            )
+        return tuple(found)
+
+    def stored(self, size: int) -> int:
+        """How many keys of so many bytes can be cut."""
+        return sum(max(0, self._own(row)[1] - row.next) // size for row in self._usable())
+
+    def unusable(self) -> int:
+        """Bytes that are left but only for demonstration, when that was not asked for."""
+        if self._demonstration:
+            return 0
+        every = self._rows("WHERE next < stop")
+        return sum(
+            self._own(row)[1] - row.next for row in every if row.facts["secrecy"] == DEMONSTRATION
+        )
+
+    def deliver(self, wish: Deliver) -> tuple[DeliveredKey, ...]:
+        """Cut keys, wipe them and write down who has them."""
+        size, found = wish.bits // 8, list[DeliveredKey]()
+        for row in self._usable():
+            start, stop = row.next, self._own(row)[1]
+            while len(found) < wish.number and start + size <= stop:
+                found.append(self._cut(row, start, size, wish))
+                start += size
+            if start != row.next:
+                self._db.execute("UPDATE blocks SET next = ? WHERE number = ?", (start, row.number))
+            if len(found) == wish.number:
+                return tuple(found)
+        raise NoKeysLeftError(self._too_few(wish, len(found)))
+
+    def collect(self, wish: Collect) -> tuple[DeliveredKey, ...]:
+        """Give the slave the keys that its master had; all of them or none."""
+        places = [self._place(id, wish) for id in wish.ids]
+        missing = list[UUID]()
+        found = list[DeliveredKey]()
+        for id, place in zip(wish.ids, places, strict=True):
+            data = None
+            if place is not None:
+                row, start, size = place
+                data = self._wipe(row, start, size)
+            if place is None or data is None:
+                missing.append(id)
+                continue
+            self._note("slave", wish.slave, wish.master, id, wish.purpose, row, size)
+            found.append(DeliveredKey(id, SecretBits.of_bytes(data), row.facts["secrecy"]))
+        if missing:
+            raise UnknownKeyError(tuple(missing))
+        return tuple(found)
+
+    def uses(self, last: int | None = None) -> tuple[KeyUse, ...]:
+        """The audit, oldest first; the last so many lines of it."""
+        rows = self._db.execute(
+            "SELECT time, role, who, peer, key_id, bits, purpose, secrecy, block FROM uses "
+            "ORDER BY number DESC LIMIT ?",
+            (-1 if last is None else last,),
+        )
+        return tuple(KeyUse(*row) for row in rows)[::-1]
+
+    def check(self) -> int:
+        """Open every piece; how many there are.
+
+        Raises:
+            KeyStoreError: one was changed, moved or cut.
+        """
+        count = 0
+        for row in self._rows(""):
+            self._secret(row)
+            start, stop = self._own(row)
+            if not start <= row.next <= stop:
+                raise damaged(self._path, f"block {row.id} has a wrong position")
+            for piece, sealed in self._db.execute(
+                "SELECT piece, sealed FROM pieces WHERE block = ? ORDER BY piece", (row.number,)
+            ):
+                there, _ = self._opened(row, piece, sealed)
+                low = piece * _PIECE
+                if there & _span(max(0, start - low), max(0, row.next - low)):
+                    raise damaged(self._path, f"block {row.id} has a wrong position")
+                count += 1
+        return count
+
+    def _rows(self, where: str, *values: Any) -> Iterator[_Row]:
+        found = self._db.execute(
+            f"SELECT number, id, facts, id_key, next FROM blocks {where} ORDER BY number", values
+        ).fetchall()
+        for number, id, words, id_key, position in found:
+            try:
+                yield _Row(number, UUID(bytes=id), json.loads(words), words, id_key, position)
+            except (ValueError, TypeError):
+                raise damaged(self._path, f"row {number} of its blocks") from None
+
+    def _usable(self) -> Iterator[_Row]:
+        for row in self._rows("WHERE next < stop"):
+            if self._demonstration or row.facts["secrecy"] != DEMONSTRATION:
+                yield row
+
+    def _own(self, row: _Row) -> tuple[int, int]:
+        """The part of a block that this end hands out first."""
+        border = row.facts["border"]
+        return (0, border) if self._first else (border, row.facts["bytes"])
+
+    def _cut(self, row: _Row, start: int, size: int, wish: Deliver) -> DeliveredKey:
+        data = self._wipe(row, start, size)
+        if data is None:
+            raise damaged(self._path, f"block {row.id} lacks bytes that nobody had")
+        border = row.facts["border"]
+        mac = id_mac(self._secret(row), row.id, border, (start, size), wish.master, wish.slave)
+        id = key_id(Place(tag_of(row.id), start, size, mac))
+        self._note("master", wish.master, wish.slave, id, wish.purpose, row, size)
+        return DeliveredKey(id, SecretBits.of_bytes(data), row.facts["secrecy"])
+
+    def _place(self, id: UUID, wish: Collect) -> tuple[_Row, int, int] | None:
+        """Where a key lies that the peer handed out for this master and slave."""
+        said = parse_id(id)
+        if said is None:
+            return None
+        for row in self._rows("WHERE tag = ?", said.tag):
+            if row.facts["secrecy"] == DEMONSTRATION and not self._demonstration:
+                continue
+            own, border = self._own(row), row.facts["border"]
+            end = said.start + said.size
+            if end > row.facts["bytes"] or (said.start < own[1] and end > own[0]):
+                continue  # the peer hands out the other part only
+            secret, place = self._secret(row), (said.start, said.size)
+
+            def named(
+                master: str,
+                slave: str,
+                row: _Row = row,
+                secret: bytes = secret,
+                border: int = border,
+                place: tuple[int, int] = place,
+            ) -> bool:
+                return id_mac(secret, row.id, border, place, master, slave) == said.mac
+
+            if named(wish.master, wish.slave):
+                return row, said.start, said.size
+            masters = dict.fromkeys((wish.master, *wish.masters))
+            others = [name for name in wish.slaves if name != wish.slave]
+            if any(named(master, slave) for master in masters for slave in others):
+                raise NotNamedError(f"{wish.slave} was not named for key {id}")
+        return None
+
+    def _secret(self, row: _Row) -> bytes:
+        secret = self._seal.open(row.id, row.about(-1), row.id_key)
+        if secret is None:
+            raise damaged(self._path, f"block {row.id} was changed")
+        return secret
+
+    def _wipe(self, row: _Row, start: int, size: int) -> bytes | None:
+        """Take bytes out of the store, or None if any of them is gone."""
+        taken = b""
+        while size:
+            piece, offset = divmod(start, _PIECE)
+            count = min(size, _PIECE - offset)
+            found = self._db.execute(
+                "SELECT sealed FROM pieces WHERE block = ? AND piece = ?", (row.number, piece)
+            ).fetchone()
+            if found is None:
+                return None
+            there, data = self._opened(row, piece, found[0])
+            wanted = _span(offset, offset + count)
+            if there & wanted != wanted:
+                return None
+            taken += data[offset : offset + count]
+            there &= ~wanted
+            if there:
+                data = data[:offset] + bytes(count) + data[offset + count :]
+                self._db.execute(
+                    "UPDATE pieces SET sealed = ? WHERE block = ? AND piece = ?",
+                    (self._close(row, piece, there, data), row.number, piece),
+                )
+            else:
+                self._db.execute(
+                    "DELETE FROM pieces WHERE block = ? AND piece = ?", (row.number, piece)
+                )
+            start, size = start + count, size - count
+        return taken
+
+    def _close(self, row: _Row, piece: int, there: int, data: bytes) -> bytes:
+        """A sealed piece: a bit for each byte that is still there, and the bytes."""
+        plain = there.to_bytes((len(data) + 7) // 8, "little") + data
+        return self._seal.close(row.id, row.about(piece), plain)
+
+    def _opened(self, row: _Row, piece: int, sealed: bytes) -> tuple[int, bytes]:
+        plain = self._seal.open(row.id, row.about(piece), sealed)
+        if plain is None:
+            raise damaged(self._path, f"piece {piece} of block {row.id} was changed")
+        mask = len(plain) - 8 * len(plain) // 9
+        return int.from_bytes(plain[:mask], "little"), plain[mask:]
+
+    def _note(
+        self, role: str, who: str, peer: str, id: UUID, purpose: str, row: _Row, size: int
+    ) -> None:
+        self._db.execute(
+            "INSERT INTO uses (time, role, who, peer, key_id, bits, purpose, secrecy, block) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                datetime.now(UTC).isoformat(timespec="milliseconds"),
+                role,
+                who,
+                peer,
+                str(id),
+                8 * size,
+                purpose,
+                row.facts["secrecy"],
+                str(row.id),
+            ),
+        )
+
+    def _too_few(self, wish: Deliver, there: int) -> str:
+        size = wish.bits // 8
+        words = (
+            f"{wish.number} keys of {wish.bits} bits were asked for, but {self._path.name} has "
+            f"{there}"
+        )
+        idle = self.unusable()
+        if idle >= size:
+            return (
+                f"{words}: its other {8 * idle} bits are for demonstration only, not secret; use "
+                "them for show with demonstration=True (--demonstration)"
+            )
+        return f"{words}: put new key bits in"
+
+
+def _span(start: int, stop: int) -> int:
+    """Bits from start up to stop."""
+    return (1 << stop) - (1 << start) if stop > start else 0
+
+
+def _parts(data: bytes) -> Iterator[bytes]:
+    for start in range(0, len(data), _PIECE):
+        yield data[start : start + _PIECE]

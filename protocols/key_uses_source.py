@@ -1,0 +1,257 @@
+"""Keys for uses: from a store, or cut from a key file, whose FILE.used keeps count of what was used."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Protocol
+from uuid import UUID
+
+from ebit.games import ArgumentError, EbitError, RefusedError
+from ebit.protocols.key_result import Secrecy, read_key
+from ebit.protocols.secret_bits import SecretBits
+
+if TYPE_CHECKING:
+    from ebit.protocols.key_store import KeyStore
+
+__all__ = ["KeyFile", "KeyFileError", "KeySource", "SpentError", "StoreKeys"]
+
+Side = Literal["sole", "alice", "bob"]
+_ID = re.compile(r"(?P<name>[^\s#]{1,200})#(?P<first>\d{1,15})\+(?P<bits>\d{1,15})")
+_TABLE = (
+    "create table if not exists used (first integer, bits integer, purpose text, times integer)"
+)
+
+
+class KeyFileError(EbitError):
+    """A key file has too few bits left, or its count of what was used cannot be kept."""
+
+    exit_code = 1
+
+
+class SpentError(KeyFileError):
+    """A part of a key was used before: the message is a replay, or the key would serve twice."""
+
+    exit_code = 3
+
+
+class KeySource(Protocol):
+    """Where the keys of uses come from: both ends have it, and each key serves once.
+
+    Attributes:
+        secrecy: "demonstration" or "own", of the last key at least.
+    """
+
+    secrecy: Secrecy
+
+    def take(self, bits: int, purpose: str, *, side: Side = "sole") -> tuple[str, SecretBits]:
+        """Return a new key and its name."""
+        ...
+
+    def find(
+        self, key_id: str, purpose: str, *, accept: Callable[[SecretBits], None] | None = None
+    ) -> SecretBits:
+        """Return the key of a name that the other end took; with `accept`, once only."""
+        ...
+
+
+class StoreKeys:
+    """The keys of a store, as `KeyStore` delivers them: each leaves it once, at either end.
+
+    Args:
+        store: the open store.
+        me, peer: names of this end's application and of the other's (SAE IDs).
+
+    Attributes:
+        secrecy: of the last key that came.
+    """
+
+    def __init__(self, store: KeyStore, *, me: str, peer: str) -> None:
+        self._store, self._me, self._peer = store, me, peer
+        self.secrecy: Secrecy = "own"
+
+    def take(self, bits: int, purpose: str, *, side: Side = "sole") -> tuple[str, SecretBits]:
+        """Return a new key and its id; the store divides its keys between the ends by itself."""
+        del side
+        (got,) = self._store.deliver(bits, master=self._me, slave=self._peer, purpose=purpose)
+        self.secrecy = "own" if got.secrecy == "own" else "demonstration"
+        return str(got.id), got.key
+
+    def find(
+        self, key_id: str, purpose: str, *, accept: Callable[[SecretBits], None] | None = None
+    ) -> SecretBits:
+        """Return the key that the other end took, which leaves the store now, accepted or not.
+
+        Raises:
+            ArgumentError: no id.
+            UnknownKeyError: no such key, or not any more.
+        """
+        try:
+            id = UUID(key_id)
+        except ValueError:
+            raise ArgumentError(
+                f"a key of a store has a UUID, but {key_id[:80]!r} is none"
+            ) from None
+        (got,) = self._store.collect([id], master=self._peer, slave=self._me, purpose=purpose)
+        self.secrecy = "own" if got.secrecy == "own" else "demonstration"
+        if accept is not None:
+            accept(got.key)
+        return got.key
+
+
+class KeyFile:
+    """A file of key bits that two parties hold, and what this party has used of it.
+
+    A stretch of bits is named NAME#FIRST+BITS, the same at both ends. Where both ends take, each must
+    keep to its half: one says it is "alice", the other "bob". Each end keeps its own FILE.used (sqlite):
+    copy the key file to the other end before first use, and not back.
+
+    Args:
+        path: the key; FILE.json beside it, if there, says how secret it is, and may give it a
+            ``key_id``.
+        demonstration: whether a key that is not secret is taken.
+        name: what the key is called in names of its parts; its key_id if left out, else "key".
+
+    Attributes:
+        secrecy: "demonstration" or "own".
+
+    Raises:
+        ArgumentError: a file that is not there or not readable.
+        RefusedError: a key of a demonstration, without `demonstration`.
+    """
+
+    def __init__(
+        self, path: str | Path, *, demonstration: bool = False, name: str | None = None
+    ) -> None:
+        self.path = Path(path)
+        self._key, about = read_key(self.path)
+        self.secrecy: Secrecy = about["secrecy"]
+        if self.secrecy == "demonstration" and not demonstration:
+            raise RefusedError(
+                f"the key {self.path} is of a demonstration, known to whoever ran it: say "
+                "demonstration=True (--demonstration) to use it all the same"
+            )
+        given = name if name is not None else about.get("key_id")
+        self.name = given if isinstance(given, str) and given else "key"
+        if _ID.fullmatch(f"{self.name}#0+1") is None:
+            raise ArgumentError(
+                f"a key's name must have up to 200 characters without space or #, but was {self.name!r}"
+            )
+
+    @property
+    def bits(self) -> int:
+        """Bits of the whole file."""
+        return self._key.bits
+
+    def left(self, *, side: Side = "sole") -> int:
+        """Return how many bits this side may still take."""
+        with self._ledger() as ledger:
+            first, stop = self._next(ledger, side)
+        return stop - first
+
+    def take(self, bits: int, purpose: str, *, side: Side = "sole") -> tuple[str, SecretBits]:
+        """Return the name and the bits of the next unused stretch, which is used from now on.
+
+        Args:
+            bits: how many, a multiple of 8.
+            purpose: what for.
+            side: "sole" where only this end takes, and may take all; else "alice" for the first
+                half or "bob" for the second.
+
+        Raises:
+            ArgumentError: bits that are no positive multiple of 8.
+            KeyFileError: fewer bits are left; nothing was taken.
+        """
+        if bits < 1 or bits % 8:
+            raise ArgumentError(f"bits must be a positive multiple of 8, but was {bits}")
+        with self._ledger() as ledger:
+            first, stop = self._next(ledger, side)
+            if stop - first < bits:
+                whose = "" if side == "sole" else f" for {side}"
+                raise KeyFileError(
+                    f"the key {self.path} has {stop - first} bits left{whose}, but {bits} are needed for "
+                    f"{purpose}: make another key"
+                )
+            ledger.execute("insert into used values (?, ?, ?, 0)", (first, bits, purpose))
+        return f"{self.name}#{first}+{bits}", self._key.part(first, bits)
+
+    def find(
+        self, key_id: str, purpose: str, *, accept: Callable[[SecretBits], None] | None = None
+    ) -> SecretBits:
+        """Return the stretch of a name that the other end took, which counts as used from now on.
+
+        Args:
+            key_id: its name.
+            purpose: what for; the same stretch serves one purpose only.
+            accept: raises if what came with the name is not right under the key: the stretch then
+                counts as unused. Given, the stretch may be asked for once only.
+
+        Raises:
+            ArgumentError: a name of another key, or bits that the file does not have.
+            SpentError: bits that served for something else, or with `accept` and asked for before.
+        """
+        match = _ID.fullmatch(key_id)
+        if match is None or match["name"] != self.name:
+            raise ArgumentError(
+                f"the key {self.path} is named {self.name!r}, but the key {key_id[:80]!r} was asked for"
+            )
+        first, bits = int(match["first"]), int(match["bits"])
+        if bits == 0 or first + bits > self.bits or first % 8 or bits % 8:
+            raise ArgumentError(
+                f"the key {self.path} has {self.bits} bits, but {key_id} was asked for: is it another key?"
+            )
+        with self._ledger() as ledger:
+            query = (
+                "select first, bits, purpose, times from used where first < ? and first + bits > ?"
+            )
+            met = ledger.execute(query, (first + bits, first)).fetchall()
+            if any(row[:3] != (first, bits, purpose) for row in met):
+                raise SpentError(
+                    f"bits of {key_id} were used before, for {met[0][2]}: a key serves once only"
+                )
+            if not met:
+                ledger.execute("insert into used values (?, ?, ?, 1)", (first, bits, purpose))
+            elif accept is not None and met[0][3]:
+                raise SpentError(f"{key_id} was used before, for {purpose}: this is a replay")
+            else:
+                ledger.execute("update used set times = times + 1 where first = ?", (first,))
+            key = self._key.part(first, bits)
+            if accept is not None:
+                accept(key)
+        return key
+
+    def _next(self, ledger: sqlite3.Connection, side: Side) -> tuple[int, int]:
+        """Where a side's next stretch begins, behind all that was used, and where its part ends."""
+        if side not in ("sole", "alice", "bob"):
+            raise ArgumentError(f"side must be sole, alice or bob, but was {side!r}")
+        half = self.bits // 16 * 8
+        start, stop = {"sole": (0, self.bits), "alice": (0, half), "bob": (half, self.bits)}[side]
+        query = "select max(first + bits) from used where first >= ? and first < ?"
+        (used,) = ledger.execute(query, (start, stop)).fetchone()
+        return (start if used is None else min(int(used), stop)), stop
+
+    @contextlib.contextmanager
+    def _ledger(self) -> Iterator[sqlite3.Connection]:
+        """The count of this key, locked; kept if the block ends well."""
+        path = self.path.with_name(self.path.name + ".used")
+        try:
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+            with closing(sqlite3.connect(path, timeout=30, isolation_level=None)) as ledger:
+                ledger.execute("pragma synchronous = full")
+                ledger.execute("begin immediate")
+                try:
+                    ledger.execute(_TABLE)
+                    yield ledger
+                except BaseException:
+                    ledger.execute("rollback")
+                    raise
+                ledger.execute("commit")
+        except (OSError, sqlite3.Error) as error:
+            raise KeyFileError(
+                f"cannot keep count of the key in {path}: {error}; no key was given out"
+            ) from None

@@ -1,0 +1,274 @@
+"""Secret keys end to end: plan, run the rounds, let Alice and Bob agree on a key, and judge it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from ebit.games import ArgumentError
+from ebit.protocols.key_forecast import KeyForecast, error_of, key_forecast
+from ebit.protocols.key_result import KeyResult
+from ebit.protocols.resuming import play
+from ebit.protocols.run import Progress, Run, check_shots
+from ebit.protocols.terms import Confirm
+
+if TYPE_CHECKING:
+    from ebit.backends import Backend
+    from ebit.circuits import Experiment
+
+__all__ = ["key", "key_program", "score_key"]
+
+PROTOCOLS = ("bb84", "bbm92", "e91", "six-state", "mdi", "diqkd")
+_DRIFT = 0.02  # share of rounds that a processor may lose to coins that drift
+Choices = Literal["per-shot", "per-circuit"]
+_DEFAULTS: Mapping[str, Any] = {
+    "protocol": "bb84",
+    "attack": None,
+    "noise": None,
+    "epsilon": 1e-10,
+    "qber": None,
+    "expected_S": None,
+    "theorem": None,
+    "choices": None,
+}
+# Every way to build the circuits of a round, the one that needs least of a chip first.
+_BUILDS: tuple[tuple[Choices, str], ...] = (
+    ("per-shot", "feed-forward"),
+    ("per-shot", "controlled"),
+    ("per-circuit", "feed-forward"),
+    ("per-circuit", "controlled"),
+)
+
+
+def key(
+    backend: str | object = "aer",
+    *,
+    protocol: str = "bb84",
+    rounds: int = 100_000,
+    attack: str | None = None,
+    noise: str | None = None,
+    epsilon: float = 1e-10,
+    qber: float | None = None,
+    expected_S: float | None = None,
+    theorem: str | None = None,
+    choices: Choices | None = None,
+    qubits: Sequence[int] | None = None,
+    seed: int | None = None,
+    progress: Progress | None = None,
+    confirm: Confirm = None,
+    max_seconds: float | None = None,
+) -> KeyResult:
+    """Make a secret key between two parties on a backend, or say why there is none.
+
+    What is tolerated, how long the key will be and how much may be told are fixed before the first
+    round, from what the calibration predicts or from ``qber``; what is observed only decides whether
+    to abort. Both parties live in this process and share nothing but rounds and frames.
+
+    Args:
+        backend: a name ("aer", "aer:fez", "ibm:ibm_fez"), or an object.
+        protocol: "bb84", "bbm92", "e91", "six-state", "mdi" (an untrusted middle) or "diqkd"
+            (device-independent).
+        rounds: signals sent.
+        attack: an eavesdropper, such as "intercept-resend", "cloner:0.3", "spoofed-source" or
+            "man-in-the-middle"; see `ebit.circuits.parse_attack`. The plan does not know of it.
+        noise: what the channel does besides, such as "dephasing:0.02".
+        epsilon: secrecy error; correctness and authentication come on top and are printed.
+        qber: plan for this error rate, not for the calibration's.
+        expected_S: diqkd: plan for this S.
+        theorem: what the length rests on; `ebit.analysis.key_plan` lists them.
+        choices: who draws bases: coins "per-shot", or the host "per-circuit"; what fits the device
+            if left out.
+        qubits: all physical qubits, in the round's order.
+        seed: makes a simulator's run and the parties' choices repeatable.
+        progress, confirm, max_seconds: as in `bell`.
+
+    Returns:
+        The key with what is proven of it; without a key, and with the reason, when it was aborted.
+
+    Raises:
+        EbitError: something that cannot be run, in one line.
+
+    Example:
+        >>> import ebit
+        >>> found = ebit.key("aer:fez", rounds=100_000, seed=1)
+        >>> found.keys_equal, found.key_bits > 10_000, found.secrecy
+        (True, True, 'demonstration')
+        >>> ebit.key("aer:fez", rounds=100_000, attack="intercept-resend", seed=1).aborted
+        True
+
+    Source:
+        Tomamichel, Lim, Gisin, Renner, Nature Communications 3, 634 (2012).
+    """
+    found: KeyResult = play(
+        "key",
+        backend,
+        shots=check_rounds(rounds),
+        qubits=qubits,
+        seed=seed,
+        progress=progress,
+        confirm=confirm,
+        max_seconds=max_seconds,
+        protocol=protocol,
+        attack=attack,
+        noise=noise,
+        epsilon=epsilon,
+        qber=qber,
+        expected_S=expected_S,
+        theorem=theorem,
+        choices=choices,
+    )
+    return found
+
+
+def check_rounds(rounds: object) -> int:
+    """Return a number of rounds, or say what it must be."""
+    try:
+        return check_shots(rounds)
+    except ArgumentError:
+        raise ArgumentError(
+            f"rounds must be a whole number of at least 1, but was {rounds!r}"
+        ) from None
+
+
+def key_program(
+    backend: object,
+    *,
+    shots: int,
+    qubits: Sequence[int] | None = None,
+    seed: int | None = None,
+    **options: Any,
+) -> tuple[Experiment, dict[str, Any], int, Sequence[int] | None]:
+    """Return what `key` runs, what its parties need to know later, the shots in all, and the qubits."""
+    from ebit.backends import open_backend
+    from ebit.circuits import parse_attack
+
+    unknown = set(options) - set(_DEFAULTS)
+    if unknown:
+        raise TypeError(f"unexpected {', '.join(sorted(unknown))}")
+    full = {**_DEFAULTS, **options}
+    protocol, rounds = full["protocol"], check_rounds(shots)
+    if protocol not in PROTOCOLS:
+        raise ArgumentError(f"protocol must be one of {', '.join(PROTOCOLS)}, but was {protocol!r}")
+    eve = None if full["attack"] is None else parse_attack(full["attack"])
+    where = cast("Backend", open_backend(backend))
+    build, expected = _expected(where, full, qubits)
+    plan = _plan(full, rounds, expected)
+    circuit_attack = str(eve) if eve is not None and eve.quantum else None
+    plan = _seen_through_coins(where, full, build, plan, expected)
+    program = _round(full, build, plan, attack=circuit_attack)
+    if circuit_attack is None and qubits is None:
+        qubits = expected.qubits or None
+    twice = eve is not None and eve.kind == "man-in-the-middle"
+    purpose = {
+        "kind": "key",
+        "protocol": protocol,
+        "rounds": rounds,
+        "attack": None if eve is None else str(eve),
+        "noise": full["noise"],
+        "ground": expected.ground,
+        "plan": plan.to_dict(),
+        "seed": seed,
+    }
+    # Who sits in the middle keeps up two links, of all rounds each.
+    return program, purpose, rounds * (2 if twice else 1), qubits
+
+
+def _seen_through_coins(
+    where: Backend, full: Mapping[str, Any], build: Any, plan: Any, expected: KeyForecast
+) -> Any:
+    """The plan for as many rounds of key and test as come when coins are sometimes read wrongly."""
+    from dataclasses import replace
+
+    if not expected.qubits:
+        return plan
+    test = _round(full, build, plan, attack=None)
+    found = key_forecast(where, test, expected.qubits)
+    if found is None:
+        return plan
+    key, main = tuple(test.details["key"][0]), tuple(test.details["test"][0])
+    meant = {pair: plan.alice_odds[pair[0]] * plan.bob_odds[pair[1]] for pair in (key, main)}
+    share = min(1.0, *(found.law[pair] / meant[pair] for pair in (key, main)))
+    if where.describe().kind != "simulator":
+        share -= _DRIFT
+    fewer = math.floor(plan.rounds * share)
+    if share > 1 - 1e-6 or fewer < 1:
+        return plan
+    return replace(_plan(full, fewer, expected), rounds=plan.rounds)
+
+
+def _expected(
+    where: Backend, full: Mapping[str, Any], qubits: Sequence[int] | None
+) -> tuple[tuple[Choices, str], KeyForecast]:
+    """How the round is built for this device, and what honest rounds are expected to give."""
+    wanted = full["choices"]
+    if wanted not in (None, "per-shot", "per-circuit"):
+        raise ArgumentError(f"choices must be 'per-shot' or 'per-circuit', but was {wanted!r}")
+    first: ArgumentError | None = None
+    for build in _BUILDS:
+        if wanted not in (None, build[0]):
+            continue
+        try:
+            test = _round(full, build, None, attack=None)
+            found = key_forecast(where, test, qubits)
+        except ArgumentError as error:
+            first = first or error
+            continue
+        return build, _told(found, full, where)
+    raise cast("ArgumentError", first)
+
+
+def _told(found: KeyForecast | None, full: Mapping[str, Any], where: Backend) -> KeyForecast:
+    """The forecast, with what the user expects in its place."""
+    if found is None and full["qber"] is None:
+        raise ArgumentError(
+            f"qber must be given: nothing says which error rate to expect of {where.name}"
+        )
+    if full["qber"] is None:
+        return cast("KeyForecast", found)
+    rate = error_of(full["qber"], "qber")
+    tests = dict.fromkeys(found.test if found is not None else ("X",), rate)
+    S = full["expected_S"]
+    if S is None and found is not None:
+        S = found.S
+    return KeyForecast(rate, tests, S, "the expected error rate that was given")
+
+
+def _round(
+    full: Mapping[str, Any], build: tuple[Choices, str], plan: Any, *, attack: str | None
+) -> Experiment:
+    from ebit.circuits import key_round
+
+    odds = {} if plan is None else {"alice_odds": plan.alice_odds, "bob_odds": plan.bob_odds}
+    return key_round(
+        full["protocol"],
+        attack=attack,
+        noise=full["noise"],
+        choices=build[0],
+        wiring=cast("Any", build[1]),
+        **odds,
+    )
+
+
+def _plan(full: Mapping[str, Any], rounds: int, expected: KeyForecast) -> Any:
+    from ebit.analysis.key_plan import plan_key
+    from ebit.analysis.polynomial_hash import TAG_BITS
+
+    more: dict[str, Any] = {} if full["theorem"] is None else {"theorem": full["theorem"]}
+    if full["protocol"] == "e91" and expected.S is not None:
+        more["S"] = expected.S
+    return plan_key(
+        full["protocol"],
+        rounds,
+        qber=max(expected.key, *expected.test.values()),
+        epsilon=full["epsilon"],
+        authentication_bits=2 * TAG_BITS,
+        **more,
+    )
+
+
+def score_key(run: Run, purpose: Mapping[str, Any]) -> KeyResult:
+    """Let the two parties of a finished run make their key, and judge it as the referee."""
+    from ebit.protocols.key_referee import judge
+
+    return judge(run, purpose)

@@ -1,0 +1,486 @@
+"""Hybrid refresh: equal keys, a second way to derive them, changed messages, fallback, epochs, policy."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ebit.games import ArgumentError, EbitError, RefusedError
+from ebit.protocols.combiner import framed
+from ebit.protocols.conversation import ChannelError, converse
+from ebit.protocols.key_result import read_key
+from ebit.protocols.rekey import (
+    QuantumKey,
+    RekeyMeter,
+    RekeyPolicy,
+    RekeyState,
+    rekey,
+    rekey_alice,
+    rekey_bob,
+)
+from ebit.protocols.rekey_exchange import ANSWER_BYTES, OFFER_BYTES, Offer, Shared, answer
+from ebit.protocols.rekey_schedule import LABEL, MODES, derive, transcript
+from ebit.protocols.secret_bits import SecretBits
+
+pytest.importorskip("cryptography")
+
+BOTH = pytest.mark.parametrize("mode", MODES)
+
+
+def quantum(seed: int = 1, bits: int = 256, name: str = "k1", **more: Any) -> QuantumKey:
+    data = np.random.default_rng(seed).integers(0, 2, bits, dtype=np.uint8)
+    return QuantumKey(name, SecretBits(np.packbits(data), bits), **more)
+
+
+def states(mode: Any = "computational", **more: Any) -> tuple[RekeyState, RekeyState]:
+    return RekeyState(mode, **more), RekeyState(mode, **more)
+
+
+def meet(
+    alice: RekeyState,
+    bob: RekeyState,
+    mine: QuantumKey | None,
+    theirs: QuantumKey | None,
+    wire: Any = None,
+) -> Any:
+    def find(key_id: str) -> QuantumKey | None:
+        return theirs if theirs is not None and theirs.id == key_id else None
+
+    return converse(rekey_alice(alice, mine), rekey_bob(bob, find), wire=wire)
+
+
+@BOTH
+def test_both_ends_get_the_same_new_key_in_every_epoch(mode: Any) -> None:
+    alice, bob = states(mode)
+    seen = set()
+    for epoch in range(6):
+        key = None if epoch in (2, 3) else quantum(epoch, name=f"k{epoch}")
+        mine, theirs = rekey(alice, bob, key)
+        assert mine.key == theirs.key
+        assert mine.to_dict() == theirs.to_dict()
+        assert (mine.epoch, mine.bits, mine.fallback) == (epoch, 256, key is None)
+        assert mine.inputs.get("quantum key", 0) == (0 if key is None else 256)
+        seen.add(mine.key.reveal_bytes())
+    assert len(seen) == 6
+    assert alice.epoch == bob.epoch == 6
+
+
+@pytest.mark.parametrize("bits", [128, 256, 321, 1000, 8 * 255 * 32])
+def test_information_theoretic_keys_have_exactly_the_quantum_keys_length(bits: int) -> None:
+    mine, theirs = rekey(*states("information-theoretic"), quantum(bits=bits))
+    assert mine.bits == mine.key.bits == bits
+    assert mine.key == theirs.key
+    if bits % 8:
+        assert not mine.key.reveal()[-1] & (0xFF >> bits % 8)
+
+
+@pytest.mark.parametrize("bits", [128, 200, 512, 4096])
+def test_computational_keys_have_the_length_asked_for(bits: int) -> None:
+    mine, theirs = rekey(*states(bits=bits), quantum(bits=400))
+    assert (mine.key.bits, mine.inputs["quantum key"]) == (bits, 400)
+    assert mine.key == theirs.key
+
+
+def test_the_key_is_hkdf_of_all_three_as_cryptography_computes_it() -> None:
+    """K = HKDF(len||K_qkd||len||ss_MLKEM||len||ss_X25519, info of label, epoch and transcript)."""
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+    key, shared, chain = quantum(3), Shared(b"m" * 32, b"x" * 32), b"c" * 32
+    said = transcript(b"offer", b"answer")
+    known = (256).to_bytes(4, "big") + key.key.reveal_bytes()
+    secret = b"".join(len(p).to_bytes(4, "big") + p for p in (known, b"m" * 32, b"x" * 32))
+    named = hashlib.sha256(framed(said, b"k1")).digest()
+    info = framed(
+        b"key",
+    ) + framed(LABEL, b"computational")
+    info += (7).to_bytes(8, "big") + (256).to_bytes(4, "big") + named
+    wanted = HKDF(SHA256(), 32, chain, info).derive(secret)
+    made = derive(
+        "computational", key.key, shared, epoch=7, bits=256, said=said, key_id="k1", chain=chain
+    )
+    assert made.key.reveal_bytes() == wanted
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**30), st.integers(0, 2**30), st.integers(128, 700))
+def test_the_mask_and_the_tags_know_nothing_of_the_quantum_key(a: int, b: int, bits: int) -> None:
+    shared, said = Shared(b"m" * 32, b"x" * 32), transcript(b"o", b"a")
+    one, two = (
+        derive("information-theoretic", q.key, shared, epoch=0, bits=bits, said=said)
+        for q in (quantum(a, bits), quantum(b, bits))
+    )
+    masks = [
+        d.key.reveal() ^ q.key.reveal()
+        for d, q in ((one, quantum(a, bits)), (two, quantum(b, bits)))
+    ]
+    assert (masks[0] == masks[1]).all()
+    assert (one.confirm_alice, one.confirm_bob, one.chain) == (
+        two.confirm_alice,
+        two.confirm_bob,
+        two.chain,
+    )
+
+
+@BOTH
+def test_every_input_and_every_circumstance_changes_the_key(mode: Any) -> None:
+    base: dict[str, Any] = {"quantum": quantum(1).key, "shared": Shared(b"m" * 32, b"x" * 32)}
+    base |= {"epoch": 1, "bits": 256, "said": b"s" * 32, "key_id": "k", "chain": b"c" * 32}
+    changes: list[dict[str, Any]] = [
+        {"quantum": quantum(2).key},
+        {"shared": Shared(b"n" * 32, b"x" * 32)},
+        {"shared": Shared(b"m" * 32, b"y" * 32)},
+        {"epoch": 2},
+        {"said": b"t" * 32},
+        {"key_id": "l"},
+        {"chain": b"d" * 32},
+    ]
+    found = {derive(mode, **{**base, **change}).key.reveal_bytes() for change in [{}, *changes]}
+    assert len(found) == len(changes) + 1
+    tags = derive(mode, **base)
+    assert len({tags.confirm_alice, tags.confirm_bob, tags.chain, tags.key.reveal_bytes()}) == 4
+
+
+def flipped(role: str, number: int, at: int, bit: int = 0) -> Callable[..., list[bytes]]:
+    def wire(who: str, count: int, frame: bytes) -> list[bytes]:
+        if (who, count) != (role, number):
+            return [frame]
+        changed = bytearray(frame)
+        changed[at % len(frame)] ^= 1 << bit
+        return [bytes(changed)]
+
+    return wire
+
+
+FRAMES = [("alice", 0), ("bob", 0), ("bob", 1), ("alice", 1)]
+
+
+@BOTH
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(FRAMES), st.integers(0, 3000), st.integers(0, 7))
+def test_one_altered_bit_anywhere_gives_no_key(
+    mode: Any, frame: tuple[str, int], at: int, bit: int
+) -> None:
+    alice, bob = states(mode)
+    a, b = meet(alice, bob, quantum(), quantum(), flipped(*frame, at, bit))
+    assert isinstance(b.error, ChannelError)
+    assert b.value is None
+    assert bob.epoch == 0
+    if frame != ("alice", 1):  # Alice has said her last word before that one is altered
+        assert isinstance(a.error, EbitError)
+        assert a.value is None
+        assert alice.epoch == 0
+    assert "Traceback" not in str(b.error)
+
+
+def test_an_altered_ciphertext_is_found_by_the_tag() -> None:
+    body = 14 + len("rekey-answer") + 8  # head of the frame, its kind, two lengths
+    for at in (body, body + 500, body + 1087):
+        a, _ = meet(*states(), quantum(), quantum(), flipped("bob", 0, at))
+        with pytest.raises(ChannelError, match="tag does not confirm"):
+            a.result()
+
+
+@BOTH
+def test_frames_that_are_lost_doubled_or_swapped_give_no_key(mode: Any) -> None:
+    for role, number in FRAMES:
+        for change in (lambda f: [], lambda f: [f, f], lambda f: [f[:-1]], lambda f: [f + b"\0"]):
+
+            def wire(
+                who: str, count: int, frame: bytes, change: Any = change, at: Any = (role, number)
+            ) -> Any:
+                return change(frame) if (who, count) == at else [frame]
+
+            a, b = meet(*states(mode), quantum(), quantum(), wire)
+            errors = [end.error for end in (a, b) if end.error is not None]
+            if (
+                a.value is not None and b.value is not None
+            ):  # a copy after the last word is nobody's
+                assert a.value.key == b.value.key
+            else:
+                assert errors
+                assert all(isinstance(error, ChannelError) for error in errors)
+
+
+def test_a_listener_in_the_middle_of_both_exchanges_needs_the_quantum_key() -> None:
+    """Eve speaks to each end with keys of her own: without the quantum key her tags are wrong."""
+    state = RekeyState()
+    party = rekey_bob(RekeyState(), lambda name: quantum())
+    next(party)
+    eve = Offer()
+    head = bytes([0]) + state.epoch.to_bytes(8, "big") + (256).to_bytes(4, "big")
+    said = framed(head, b"k1", b"", b"", eve.public)
+    reply: Any = party.send(said)
+    next(party)
+    next(party)
+    shared = eve.finish(reply.body[8:])
+    guess = derive(
+        "computational", None, shared, epoch=0, bits=256, said=transcript(said, reply.body)
+    )
+    with pytest.raises(ChannelError, match="no key was made"):
+        party.send(hmac.digest(guess.confirm_alice, transcript(said, reply.body), "sha256"))
+
+
+def test_a_key_id_taken_out_on_the_way_is_no_silent_fallback() -> None:
+    def wire(who: str, count: int, frame: bytes) -> list[bytes]:
+        if (who, count) != ("alice", 0):
+            return [frame]
+        return [frame.replace(framed(b"k1"), framed(b"k2"))]
+
+    a, b = meet(*states(), quantum(), quantum(), wire)
+    assert a.value is None
+    assert b.value is None
+    assert "tag" in str(a.error)
+
+
+def test_quantum_keys_that_differ_are_found_where_they_can_be() -> None:
+    a, b = meet(*states(), quantum(1), quantum(2))
+    assert a.value is None
+    assert b.value is None
+    a, b = meet(*states("information-theoretic"), quantum(1), quantum(2))
+    mine, theirs = a.result(), b.result()  # said under not_given
+    mask = mine.key.reveal() ^ theirs.key.reveal()
+    assert (mask == quantum(1).key.reveal() ^ quantum(2).key.reveal()).all()
+    assert any("same quantum key" in item for item in mine.not_given)
+    a, b = meet(*states("information-theoretic"), quantum(1), quantum(1, bits=300))
+    assert "256 bits, and this end one of 300" in str(b.error)
+
+
+@BOTH
+def test_fallback_is_flagged_with_its_reason(mode: Any) -> None:
+    alice, bob = states(mode)
+    mine, _ = rekey(alice, bob, None, reason="the link is down")
+    assert mine.fallback
+    assert mine.to_dict()["fallback"] is True
+    assert mine.reason == "the link is down"
+    assert mine.mode == "computational"
+    assert mine.asked == mode
+    assert "FALLBACK" in str(mine)
+    assert any("authentication" in item for item in mine.not_given)
+    assert "quantum key" not in mine.inputs
+
+    mine, theirs = (end.result() for end in meet(alice, bob, quantum(), None))
+    assert mine.key == theirs.key
+    assert mine.reason == theirs.reason == "the other end has no quantum key k1"
+    mine, _ = rekey(alice, bob, quantum())  # which Alice still has, unspent
+    assert not mine.fallback
+
+
+@BOTH
+def test_no_fallback_means_no_key(mode: Any) -> None:
+    with pytest.raises(RefusedError, match=r"no quantum key \(no quantum key was delivered\)"):
+        rekey(*states(mode, fallback=False), None)
+    a, b = meet(RekeyState(mode, fallback=False), RekeyState(mode), quantum(), None)
+    assert isinstance(a.error, RefusedError)
+    assert b.value is None
+
+
+def test_keys_of_a_demonstration_are_refused_and_named() -> None:
+    key = quantum(secrecy="demonstration")
+    with pytest.raises(RefusedError, match="--demonstration"):
+        rekey(*states(), key)
+    a, b = meet(RekeyState(demonstration=True), RekeyState(), key, key)
+    assert isinstance(b.error, RefusedError)
+    assert a.value is None
+    mine, _ = rekey(*states(demonstration=True), key)
+    assert mine.secrecy == "demonstration"
+    assert "(demonstration)" in str(mine).splitlines()[0]
+    assert "demonstration" in repr(mine)
+
+
+@BOTH
+def test_a_quantum_key_goes_into_one_epoch_only(mode: Any) -> None:
+    alice, bob = states(mode)
+    rekey(alice, bob, quantum())
+    with pytest.raises(RefusedError, match="k1 went into an epoch before"):
+        rekey(alice, bob, quantum())
+    alice.restart(), bob.restart()
+    assert alice.epoch == 0
+    with pytest.raises(RefusedError, match="one only"):
+        rekey(alice, bob, quantum())
+    assert rekey(alice, bob, quantum(name="k2"))[0].epoch == 0
+
+
+def test_a_later_state_does_not_hold_what_made_earlier_keys() -> None:
+    alice, bob = states()
+    rekey(alice, bob, quantum())
+    first = bytes(alice._chain)
+    held = alice._chain  # the same memory later on
+    mine, _ = rekey(alice, bob, quantum(2, name="k2"))
+    assert held is alice._chain
+    assert bytes(held) != first
+    kept = b"".join(v for v in vars(alice).values() if isinstance(v, bytes | bytearray))
+    assert mine.key.reveal_bytes() not in kept
+    assert first not in kept
+    assert mine.inputs["chain of earlier epochs"] == 256
+
+
+def test_the_chain_joins_epochs() -> None:
+    alice, bob = states()
+    rekey(alice, bob, quantum())
+    bob._chain[:] = bytes(32)
+    with pytest.raises(ChannelError, match="tag does not confirm"):
+        rekey(alice, bob, None)
+
+
+def test_ends_that_disagree_say_what_about() -> None:
+    a, b = meet(RekeyState(), RekeyState("information-theoretic"), None, None)
+    assert "wants computational keys, and this end information-theoretic" in str(b.error)
+    assert a.value is None
+    _, b = meet(RekeyState(bits=128), RekeyState(), None, None)
+    assert "128 bits, and this end one of 256" in str(b.error)
+    alice, bob = states()
+    rekey(alice, RekeyState(), None)
+    _, b = meet(alice, bob, None, None)
+    assert "at epoch 1, and this end at 0" in str(b.error)
+
+
+def test_a_replayed_refresh_is_refused() -> None:
+    alice, bob = states()
+    frames: list[bytes] = []
+
+    def record(who: str, count: int, frame: bytes) -> list[bytes]:
+        frames.append(frame) if who == "alice" else None
+        return [frame]
+
+    rekey(alice, bob, quantum(), wire=record)
+    rekey(alice, bob, quantum(name="k2"))
+
+    def replay(who: str, count: int, frame: bytes) -> list[bytes]:
+        return [frames[count]] if who == "alice" else [frame]
+
+    with pytest.raises(ChannelError, match="at epoch 0, and this end at 2"):
+        rekey(alice, bob, None, wire=replay)
+
+
+@BOTH
+def test_nothing_prints_the_key(mode: Any, tmp_path: Path) -> None:
+    mine, _ = rekey(*states(mode), quantum())
+    key, source = mine.key.reveal_bytes().hex(), quantum().key.reveal_bytes().hex()
+    saved = mine.save(tmp_path / "k")
+    shown = [
+        str(mine),
+        repr(mine),
+        mine._repr_html_(),
+        json.dumps(mine.to_dict()),
+        repr(vars(saved)),
+    ]
+    shown += [(tmp_path / "k.json").read_text(), repr(Offer()), repr(Shared(b"m" * 32, b"x" * 32))]
+    for text in shown:
+        assert key not in text
+        assert source not in text
+        assert not re.search(r"b'[^']{16}", text)
+    found, about = read_key(tmp_path / "k")
+    assert found == mine.key
+    assert about["secrecy"] == "own"
+    if os.name == "posix":
+        assert (tmp_path / "k").stat().st_mode & 0o077 == 0
+    with pytest.raises(RefusedError, match="no whole number of bytes"):
+        rekey(*states(bits=129), None)[0].save(tmp_path / "l")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"\0" * 4, framed(b"a"), framed(*[b""] * 5), framed(*[b""] * 5) + b"\0", b"\xff" * 40],
+)
+def test_offers_that_are_none(body: bytes) -> None:
+    party = rekey_bob(RekeyState(), lambda name: None)
+    next(party)
+    with pytest.raises(ChannelError, match="the peer's offer"):
+        party.send(body)
+
+
+def test_exchanges_that_are_none() -> None:
+    with pytest.raises(ChannelError, match=f"must have {OFFER_BYTES} bytes, but had 3"):
+        answer(b"abc")
+    with pytest.raises(ChannelError, match="no valid keys"):
+        answer(b"\xff" * OFFER_BYTES)  # not reduced modulo 3329
+    offer = Offer()
+    with pytest.raises(ChannelError, match="no valid keys"):
+        answer(offer.public[:-32] + bytes(32))  # a point of small order
+    with pytest.raises(ChannelError, match=f"must have {ANSWER_BYTES} bytes, but had 0"):
+        offer.finish(b"")
+    reply, _ = answer(offer.public)
+    with pytest.raises(ChannelError, match="gives no key"):
+        offer.finish(reply[:-32] + bytes(32))
+    with pytest.raises(ChannelError, match="good for one answer"):
+        offer.finish(reply)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: RekeyState("quantum"), "must be one of computational"),  # type: ignore[arg-type]
+        (lambda: RekeyState(bits=64), "between 128 and 65280, but was 64"),
+        (lambda: quantum(bits=127), "at least 128 bits, but 'k1' has 127"),
+        (lambda: quantum(name=""), "1 to 255 bytes"),
+        (
+            lambda: rekey(*states("information-theoretic"), quantum(bits=65288)),
+            "at most 65280 bits",
+        ),
+        (lambda: rekey(*states(), None, trigger="x" * 501), "at most 500 bytes, but one had 501"),
+        (lambda: RekeyPolicy(seconds=0), "seconds of a policy must be positive, but was 0"),
+        (lambda: RekeyPolicy(bytes=-1), "bytes of a policy must be positive"),
+        (lambda: RekeyPolicy(on_alarm=False), "had none of them"),
+        (lambda: RekeyPolicy.of("hours=1"), "but had 'hours=1'"),
+        (lambda: RekeyPolicy.of("seconds=soon"), "but had 'seconds=soon'"),
+        (lambda: RekeyPolicy.of("bytes=inf"), "must be positive, but was inf"),
+        (lambda: RekeyMeter(RekeyPolicy()).spend(-1), "must not be negative"),
+    ],
+)
+def test_what_is_refused(call: Any, words: str) -> None:
+    with pytest.raises(ArgumentError, match=words):
+        call()
+
+
+def test_the_policy_ends_a_key_by_time_bytes_or_alarm() -> None:
+    now = [100.0]
+    meter = RekeyMeter(RekeyPolicy.of("seconds=60,bytes=1e6,alarm"), clock=lambda: now[0])
+    assert meter.due() == ""
+    assert meter.left() == 60
+    now[0] = 159.9
+    meter.spend(999_999)
+    assert meter.due() == ""
+    now[0] = 160.0
+    assert meter.due() == "time: 60 s of 60 s"
+    meter.refreshed()
+    meter.spend(10**6)
+    assert meter.due() == "bytes: 1,000,000 of 1,000,000"
+    meter.alarm("QBER 9 %")
+    assert meter.due() == "alarm: QBER 9 %"
+    meter.refreshed()
+    assert meter.due() == ""
+    quiet = RekeyMeter(RekeyPolicy(seconds=1, on_alarm=False), clock=lambda: now[0])
+    quiet.alarm("")
+    assert quiet.due() == ""
+
+
+def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    monkeypatch.setitem(sys.modules, "cryptography.hazmat.primitives.asymmetric", None)
+    with pytest.raises(EbitError, match=r"ebit\[keys\]"):
+        Offer()
+
+
+def test_a_thousand_honest_epochs_agree() -> None:
+    rng = np.random.default_rng(50)
+    for mode in MODES:
+        alice, bob = states(mode)
+        for epoch in range(500):
+            bits = int(rng.integers(128, 2000))
+            key = None if rng.random() < 0.2 else quantum(epoch, bits, f"k{epoch}")
+            mine, theirs = rekey(alice, bob, key)
+            assert mine.key == theirs.key
+            assert mine.fallback == (key is None)
