@@ -14,6 +14,7 @@ from typing import Any
 
 from ebit.analysis.binomial import check_count, check_probability
 from ebit.analysis.key_asymptotic import binary_entropy, check_error_rate, highest
+from ebit.analysis.planning import divergence
 from ebit.games import ArgumentError
 
 __all__ = [
@@ -151,7 +152,8 @@ def decoy_length(
         True
 
     Source:
-        Lim, Curty, Walenta, Xu, Zbinden, PRA 89, 022307 (2014), eqs. 1 to 5.
+        Lim, Curty, Walenta, Xu, Zbinden, PRA 89, 022307 (2014), eqs. 1 to 5; phi is raised to what
+        Hoeffding, J. Am. Stat. Assoc. 58, 13 (1963), allows where errors are few.
     """
     mu, p = _checked(intensities, odds, (key_counts, test_counts, test_errors))
     check_probability("eps_sec", eps_sec, open_ends=True)
@@ -182,16 +184,31 @@ def decoy_length(
 
 
 def _phase_error(errors: float, sample: float, rest: float, eps_sec: float) -> float:
-    """The error rate of the sample, and what it may be more in the rest."""
+    """The error rate of the rest, at most, where the sample has so many errors.
+
+    The larger of the paper's expression and of the bound p with sample D(b || p) = 2 ln(21 / eps_sec),
+    p the rate of both together, which holds at any number of errors (Hoeffding 1963). The paper's is an
+    expansion for many: at 100 errors of the sample its chance to fail is 1e8 times the one it states.
+    """
     if sample <= 0 or rest <= 0:
         return 0.5
-    b = errors / sample
-    if not 0 < b < 0.5:
-        return 0.5 if b > 0 else 0.0
-    c, d = rest, sample
-    inner = (c + d) / (c * d * (1 - b) * b) * (21 / eps_sec) ** 2
-    extra = math.sqrt((c + d) * (1 - b) * b / (c * d * math.log(2)) * max(0.0, math.log2(inner)))
-    return min(0.5, b + extra)
+    b, c, d = errors / sample, rest, sample
+    if b >= 0.5:
+        return 0.5
+    extra = 0.0
+    if b > 0:
+        inner = (c + d) / (c * d * (1 - b) * b) * (21 / eps_sec) ** 2
+        width = (c + d) * (1 - b) * b / (c * d * math.log(2))
+        extra = math.sqrt(width * max(0.0, math.log2(inner)))
+    wanted = 2 * math.log(21 / eps_sec) / d
+    low, high = b, 0.5
+    if divergence(b, high) <= wanted:
+        return 0.5
+    for _ in range(46):
+        middle = (low + high) / 2
+        low, high = (middle, high) if divergence(b, middle) < wanted else (low, middle)
+    whole = high  # of the sample and the rest together
+    return min(0.5, max(b + extra, (whole * (c + d) - b * d) / c))
 
 
 def _checked(
@@ -307,16 +324,22 @@ def best_decoy(
         )
         return DecoyPlan(total, bias, mu, odds, n, qber, leak, found)
 
+    def loss(x: Sequence[float], n: int) -> float:
+        return -plan(x, n).found.bits
+
     # From many more pulses to those asked for: near the end of the range most choices give nothing.
-    best: Sequence[float] = (2.0, 0.0, -1.5, -1.0, -2.0)
+    first: Sequence[float] = (2.0, 0.0, -1.0, -1.0, -2.0)
+    best = first
     for more, size in zip((1000, 250, 60, 20, 8, 3, 1, 1), (1.2, *[0.3] * 7), strict=True):
-        simplex = [list(best)] + [
-            [v + (size if i == j else 0.0) for i, v in enumerate(best)] for j in range(5)
+        n = more * sent
+        start = best if loss(best, n) <= loss(first, n) else first
+        simplex = [list(start)] + [
+            [v + (size if i == j else 0.0) for i, v in enumerate(start)] for j in range(5)
         ]
         found = minimize(
-            lambda x, n: -plan(x, n).found.bits,
-            best,
-            args=(more * sent,),
+            loss,
+            start,
+            args=(n,),
             method="Nelder-Mead",
             options={"initial_simplex": simplex, "maxfev": 300, "xatol": 1e-4, "fatol": 1e-3},
         )

@@ -9,7 +9,6 @@ from ebit.analysis.key_asymptotic import (
     bb84_rate,
     best_noise,
     binary_entropy,
-    check_error_rate,
     chsh_rate,
     conference_rate,
     flipped,
@@ -86,8 +85,8 @@ def endless_result(
     for name, value in (("noise", noise), ("asymmetry", asymmetry)):
         if isinstance(value, str) and value != "best":
             raise ArgumentError(f'{name} must be a number or "best", but was {value!r}')
-    if isinstance(noise, int | float):
-        noise = check_error_rate("noise", noise)
+    if isinstance(noise, int | float) and not 0 <= noise <= 0.5:
+        raise ArgumentError(f"noise must lie between 0 and 0.5, but was {noise!r}")
     if isinstance(asymmetry, int | float) and not 0.1 <= asymmetry <= 10:
         raise ArgumentError(f"asymmetry must lie between 0.1 and 10, but was {asymmetry!r}")
 
@@ -117,7 +116,7 @@ def endless_result(
 
     rate, q, a = solve(qber, True)
     at_most = threshold(lambda Q: solve(Q, False)[0]) if asymmetry != "best" else None
-    reason = "" if rate > 0 else f"no key at an error rate of {100 * qber:.2f} %"
+    reason = "" if rate > 0 else f"an error rate of {100 * qber:.2f} % is too high"
     if protocol == "diqkd" and S is None:
         S = MOST_S * (1 - 2 * qber)
     return RateResult(

@@ -60,7 +60,7 @@ class Link:
             value = getattr(self, name)
             if not (0 <= value < math.inf):
                 raise ArgumentError(
-                    f"{name} must be a number of {unit}, at least 0, but was {value!r}"
+                    f"{name} must be at least 0 {unit}, and finite, but was {value!r}"
                 )
         check_probability("detector_efficiency", self.detector_efficiency)
         check_error_rate("misalignment", self.misalignment)

@@ -12,10 +12,10 @@ mdi        Z p, X 1-p                          Z p, X 1-p                       
 e91        Z p, X 1-p                          Z p(1-c), X (1-p)(1-c), D- c/2, D+ c/2          1-c times bb84's
 =========  ==================================  ==============================================  ==========
 
-All of it times s, the probability that a round counts (is detected, or announced by the middle); c is
-the share of Bob's CHSH settings D+ = (Z+X)/sqrt 2 and D- = (Z-X)/sqrt 2. Key is made of Z rounds, X rounds test it, at random n of the
-one and k of the other. Honest runs abort with at most a chance that is stated, a quarter each for too
-few key rounds, too few test rounds, an error rate above the tolerated one, and a leak above its cap.
+All of it times the chance that a round counts; D+ and D- are (Z+X)/sqrt 2 and (Z-X)/sqrt 2, c their
+share. Z rounds make the key, X rounds test it, at random n of the one and k of the other. Honest runs
+abort with at most a chance that is stated, a quarter each for too few key rounds, too few test rounds,
+an error rate above the tolerated one, and a leak above its cap.
 """
 
 from __future__ import annotations
@@ -36,7 +36,6 @@ __all__ = ["PLANNED", "KeyPlan", "plan_key"]
 
 PLANNED = ("bb84", "bbm92", "e91", "six-state", "mdi")
 """Protocols whose length the theorem for BB84 gives."""
-
 _BASES = {
     "bb84": (("Z", "X"), ("Z", "X")),
     "bbm92": (("Z", "X"), ("Z", "X")),
@@ -45,13 +44,9 @@ _BASES = {
     "mdi": (("Z", "X"), ("Z", "X")),
 }
 _SOURCES = {
-    "prepare": (
-        "Alice's states are the qubit states that she means to send: one photon or one qubit each",
-    ),
-    "pair": ("each side measures one qubit in the bases that it means; the source is untrusted",),
-    "middle": (
-        "both senders' states are the qubit states that they mean; the middle is untrusted",
-    ),
+    "prepare": "Alice's states are the qubit states that she means: one photon or one qubit each",
+    "pair": "each side measures one qubit in the bases that it means; the source is untrusted",
+    "middle": "both senders' states are the qubit states that they mean; the middle is untrusted",
 }
 _KINDS = {
     "bb84": "prepare",
@@ -227,6 +222,7 @@ def plan_key(
     success: float = 1.0,
     abort_probability: float = 1e-3,
     authentication_bits: int = 0,
+    search: bool = True,
 ) -> KeyPlan:
     r"""Fix everything about a run before it: who measures what how often, tolerance, leak, length.
 
@@ -248,10 +244,10 @@ def plan_key(
             signal or pair is detected; 1 on a gate-model device.
         abort_probability: how often honest runs may be aborted.
         authentication_bits: pre-shared bits that the run uses up.
+        search: whether to look for the number of rounds that would do, where there is no key.
 
     Returns:
-        The plan; length 0 with a reason and the number of rounds that would do, where there is no
-        key.
+        The plan; length 0 with a reason where there is no key.
 
     Raises:
         ArgumentError: an argument out of range.
@@ -288,7 +284,7 @@ def plan_key(
         bound, errors, cap = task.bound(n, k)
     else:
         bound, errors, cap = FiniteBound(-math.inf, 0.5, {}), 0, 0
-    length = max(0, math.floor(bits)) if bits > 0 else 0
+    length = math.floor(max(0.0, bits))
     plan = KeyPlan(
         protocol=protocol,
         rounds=rounds,
@@ -311,38 +307,39 @@ def plan_key(
         net_length=length - task.authentication_bits if length else 0,
         theorem=theorem,
         epsilon=task.epsilon,
-        eps_cor=task.correctness(n),
+        eps_cor=task.correctness(),
         epsilons=bound.epsilons,
         abort_probability=abort_probability,
         reason="",
         rounds_needed=None,
         assumptions=_assumptions(task),
         not_given=(
-            "secrecy against flaws of the devices that the assumptions exclude",
-            "a statement about a run whose plan was changed after it had begun",
+            "secrecy against flaws of devices that are assumed away, or if the plan is changed later",
         ),
     )
-    return plan if plan.net_length > 0 else _refused(plan, task)
+    fine = plan.net_length > 0 and (plan.S is None or plan.S > 2)
+    return plan if fine else _refused(plan, task, search)
 
 
-def _refused(plan: KeyPlan, task: Search) -> KeyPlan:
+def _refused(plan: KeyPlan, task: Search, search: bool) -> KeyPlan:
     """The plan of a run too short, or too noisy, for a key."""
-    needed = task.needed(plan.rounds)
-    if needed is None:
-        reason = (
-            f"no number of rounds gives a key at an error rate of {100 * plan.qber:.2f} %: it must "
-            "be lower"
+    needed = task.needed(plan.rounds) if search and plan.net_length <= 0 else None
+    percent = f"{100 * plan.qber:.2f} %"
+    if plan.S is not None and plan.S <= 2:
+        needed, reason = (
+            None,
+            f"the expected S = {plan.S:.4g} is no more than 2, and every run would abort",
         )
-    elif plan.length:
-        reason = (
-            f"{plan.rounds:,} rounds give {plan.length:,} bits, no more than authentication uses up "
-            f"({plan.authentication_bits}); {needed:,} would do"
-        )
+    elif search and needed is None:
+        reason = f"no number of rounds gives a key at an error rate of {percent}: it must be lower"
     else:
-        reason = (
-            f"{plan.rounds:,} rounds are too few at an error rate of {100 * plan.qber:.2f} %; "
-            f"{needed:,} would do"
-        )
+        reason = f"{plan.rounds:,} rounds are too few at an error rate of {percent}"
+        if plan.length:
+            reason = (
+                f"{plan.rounds:,} rounds give {plan.length:,} bits, no more than authentication uses "
+                f"up ({plan.authentication_bits})"
+            )
+        reason += f"; {needed:,} would do" if needed is not None else ""
     return replace(plan, length=0, net_length=0, reason=reason, rounds_needed=needed)
 
 
@@ -356,7 +353,7 @@ def _assumptions(task: Search) -> tuple[str, ...]:
     own = (_OWN[task.protocol],) if task.protocol in _OWN else ()
     return (
         "quantum theory; Alice, Bob and their random numbers are out of Eve's reach",
-        *_SOURCES[_KINDS[task.protocol]],
+        _SOURCES[_KINDS[task.protocol]],
         *own,
         "whether a round counts does not depend on the basis; none is dropped by its outcome",
         "the number of signals was fixed, and the last was measured before any basis is told",
@@ -385,8 +382,8 @@ def _search(
     if not 1 <= f <= 10:
         raise ArgumentError(f"f must lie between 1 and 10, but was {f!r}")
     check_probability("success", success)
-    if success <= 0:
-        raise ArgumentError(f"success must be above 0, but was {success!r}")
+    if not success:
+        raise ArgumentError("success must be above 0: no round would count")
     if eps_cor is not None:
         check_probability("eps_cor", eps_cor, open_ends=True)
     return Search(

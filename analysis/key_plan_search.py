@@ -141,10 +141,9 @@ class Search:
             fewest_rounds(rounds, a[1] * b[1] * self.success, self.spare),
         )
 
-    def correctness(self, n: int) -> float:
-        """Return the chance that the verification hash of n bits misses a difference."""
-        # A polynomial hash of n bits in blocks of 64; a Toeplitz hash would have one block.
-        return max(self.eps_cor or 0.0, math.ceil(n / 64) * 2.0**-VERIFICATION)
+    def correctness(self) -> float:
+        """Return the chance that the verification hash, a Toeplitz matrix, misses a difference."""
+        return max(self.eps_cor or 0.0, 2.0**-VERIFICATION)
 
     def bound(self, n: int, k: int) -> tuple[FiniteBound, int, int]:
         """Return the theorem's bound with its leak, the errors tolerated, the cap of the leak."""
@@ -178,7 +177,9 @@ class Search:
         top = max(range(18), key=values.__getitem__)
         left, right = grid[max(0, top - 1)], grid[min(17, top + 1)]
         x = highest(lambda x: self.bits(rounds, _bias(x)), left, right, 14)
-        found = max((self.bits(rounds, _bias(x)), x), (values[top], grid[top]))
+        # Tolerated errors are whole: the length has teeth, and a few biases around are tried.
+        near = [grid[top], *(x + 0.004 * i for i in range(-15, 16))]
+        found = max((self.bits(rounds, _bias(x)), x) for x in near)
         return _bias(found[1]), found[0]
 
     def net(self, rounds: int) -> int:

@@ -55,7 +55,8 @@ class RateResult:
         f: efficiency of reconciliation, None where a plan has its own.
         rounds: signals of a finite run; what follows is None in endless ones.
         key_bits: its key. net_key_bits: less what authentication uses up.
-        theorem: what the length rests on. epsilon: its error. epsilons: how that is made up.
+        theorem: what the length rests on. epsilon: the secrecy error that was asked for (diqkd: the
+            soundness error). epsilon_total: with correctness. epsilons: how it is made up.
         rounds_needed: signals that would give a key, where this number does not.
         signal_rate: signals per second. key_per_second: bits.
         link: of a rate over fibre, as plain data. plan: of a finite run, as plain data.
@@ -78,6 +79,7 @@ class RateResult:
     net_key_bits: int | None = None
     theorem: str | None = None
     epsilon: float | None = None
+    epsilon_total: float | None = None
     epsilons: Mapping[str, float] = field(default_factory=dict)
     rounds_needed: int | None = None
     signal_rate: float | None = None
@@ -138,7 +140,13 @@ def _rows(r: RateResult) -> list[tuple[str, str]]:
     if r.asymmetry is not None:
         rows.append(("asymmetry", f"alpha = {r.asymmetry:.4f}"))
     if r.threshold is not None:
-        rows.append(("threshold", f"no key from {100 * r.threshold:.3f} % errors on"))
+        rows.append(
+            (
+                "threshold",
+                f"no key from {100 * r.threshold:.3f} % errors on"
+                + (", for white noise" if r.S is not None else ""),
+            )
+        )
     if r.plan is not None and "n" in r.plan:
         rows += [
             ("key basis", f"chosen with probability {r.plan['alice_odds'][0]:.4f}"),
@@ -157,9 +165,9 @@ def _rows(r: RateResult) -> list[tuple[str, str]]:
         ]
     if r.net_key_bits is not None:
         rows.append(("net", f"{r.net_key_bits:,} bits after authentication"))
-    if r.theorem is not None and r.epsilon is not None:
+    if r.theorem is not None and r.epsilon_total is not None:
         parts = ", ".join(f"{name} {value:.2g}" for name, value in r.epsilons.items())
-        rows += [("theorem", r.theorem), ("error", f"{r.epsilon:.3g} in all: {parts}")]
+        rows += [("theorem", r.theorem), ("error", f"{r.epsilon_total:.3g} in all: {parts}")]
     if r.link is not None:
         rows += [
             ("link", f"{r.link['km']:g} km, {r.link['source']}"),

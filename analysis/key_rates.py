@@ -11,6 +11,7 @@ from ebit.analysis.key_diqkd_optimise import diqkd_length, diqkd_rounds_needed
 from ebit.analysis.key_endless import Choice, endless_result
 from ebit.analysis.key_links import DECOY, PAIR, SINGLE, Link, link_rate
 from ebit.analysis.key_plan import PLANNED, plan_key
+from ebit.analysis.key_plan_search import VERIFICATION
 from ebit.analysis.key_rate_result import ASSUMPTIONS, NOT_GIVEN, RateResult
 from ebit.games import ArgumentError
 
@@ -133,7 +134,8 @@ def _check(protocol: str, given: Mapping[str, Any]) -> None:
     for name, fit in _TAKES.items():
         if given[name] is not None and protocol not in fit:
             known = ", ".join(p for p in PROTOCOLS if p in fit)
-            raise ArgumentError(f"{name} belongs to {known}, not to {protocol}: leave it out")
+            what = "a link (km)" if name == "link" else name
+            raise ArgumentError(f"{what} belongs to {known}, not to {protocol}: leave it out")
     finite = given["rounds"] is not None
     for name in _FINITE if not finite else _ENDLESS:
         if given[name] is not None and (name != "test_qber" or protocol != "conference"):
@@ -193,7 +195,8 @@ def _planned(
         key_bits=plan.length,
         net_key_bits=plan.net_length,
         theorem=plan.theorem,
-        epsilon=plan.epsilon_total,
+        epsilon=plan.epsilon,
+        epsilon_total=plan.epsilon_total,
         epsilons={**plan.epsilons, "correctness": plan.eps_cor},
         rounds_needed=plan.rounds_needed,
         signal_rate=signal_rate,
@@ -243,6 +246,7 @@ def _diqkd(
         net_key_bits=found.net_length,
         theorem="nadlinger-2022",
         epsilon=eps,
+        epsilon_total=eps,
         epsilons={
             "smoothing, twice": 2 * p.smooth,
             "privacy amplification": p.hash,
@@ -278,8 +282,11 @@ def _over_fibre(
     factor = 1.1 if f is None else f
     found = link_rate(SOURCES[protocol], link, rounds=rounds, epsilon=eps, theorem=name, f=factor)
     decoy = protocol == "decoy"
-    reason = "" if found.key_per_signal > 0 else f"no key over {link.km:g} km"
+    correct = 1e-15 if decoy else 2.0**-VERIFICATION
+    reason = "" if found.key_per_signal > 0 else f"too little arrives over {link.km:g} km"
     net = None
+    if reason and rounds is not None:
+        reason += f" for a run of {rounds:,} signals"
     if found.key_bits is not None:
         net = max(0, found.key_bits - AUTHENTICATION)
     expected = (
@@ -297,8 +304,9 @@ def _over_fibre(
         key_bits=found.key_bits,
         net_key_bits=net,
         theorem=("lim-2014" if decoy else name) if rounds is not None else None,
-        epsilon=None if rounds is None else eps + (1e-15 if decoy else 2.0**-64),
-        epsilons={} if rounds is None else {"secrecy": eps},
+        epsilon=None if rounds is None else eps,
+        epsilon_total=None if rounds is None else eps + correct,
+        epsilons={} if rounds is None else {"secrecy": eps, "correctness": correct},
         signal_rate=found.signal_rate,
         key_per_second=found.key_per_second,
         link=found.to_dict(),

@@ -19,7 +19,7 @@ from scipy import special
 
 from ebit.analysis.binomial import check_count, check_probability
 from ebit.analysis.ldpc_code import Bits, Code, draw, make_code, syndrome_of
-from ebit.analysis.ldpc_degrees import FEWEST, MOST_ERRORS, expected_cost
+from ebit.analysis.ldpc_degrees import FEWEST, MOST_SHARE, expected_cost
 from ebit.games import ArgumentError
 
 __all__ = ["SyndromePlan", "cut", "key_syndrome", "plan_syndrome", "priors_of"]
@@ -102,13 +102,12 @@ def plan_syndrome(
 ) -> SyndromePlan:
     r"""Return how a key's syndrome is told, its length fixed before the run.
 
-    .. math:: m = g\,b\,\bar h + z \sqrt{b\,(V + c)}, \quad
+    .. math:: m = g\,b\,\bar h + 65 + z \sqrt{g^2\,b\,V + m/4}, \quad
         V = \overline{q(1-q)\log_2^2\frac{1-q}{q}}
 
-    for a block of b bits: :math:`g` is what the code needs at unlimited length per bit of uncertainty
-    (density evolution), V the variance of the uncertainty that a bit's error brings, c what the code of
-    finite length adds (both measured, see `ebit.analysis.ldpc_degrees`), and z the normal quantile of
-    failure / blocks.
+    for a block of b bits: g is what the code needs per bit of uncertainty (density evolution, and a
+    loss that was measured; like the constants, see `ebit.analysis.ldpc_degrees`), V the variance of the
+    uncertainty that a bit's error brings, and z the normal quantile of failure / blocks.
 
     Args:
         n: bits of the key, at least 256.
@@ -167,9 +166,9 @@ def _rates(n: int, qber: Priors) -> npt.NDArray[np.float64]:
 
 def _sizes(block: int, needed: int) -> tuple[int, int, int]:
     """Columns, rows and lift of a code of at least `block` bits and `needed` checks, few of both."""
-    if needed > MOST_ERRORS * block:
+    if needed > MOST_SHARE * block:
         raise ArgumentError(
-            f"{needed} of {block} bits would have to be told, more than {MOST_ERRORS:.0%}: the error rate "
+            f"{needed} of {block} bits would have to be told, more than {MOST_SHARE:.0%}: the error rate "
             "is too high, or the key too short, for a syndrome to leave any key"
         )
     share = needed / block

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -144,6 +145,8 @@ def init(
 @click.argument("store", type=_FILE)
 @click.argument("file", type=_FILE)
 @click.option("--block", help="The block's id, a UUID, as it is at the other end.")
+@click.option("--peer-store", type=_FILE, help="Put them into the other end's store too.")
+@click.option("--peer-key-file", type=_FILE, help="That store's key; PEER-STORE.key if left out.")
 @opening
 @common(seed=False, out=False)
 def add(
@@ -151,6 +154,8 @@ def add(
     store: Path,
     file: Path,
     block: str | None,
+    peer_store: Path | None,
+    peer_key_file: Path | None,
     as_json: bool,
     quiet: bool,
     debug: bool,
@@ -160,7 +165,8 @@ def add(
     """Put the bits of FILE into STORE, as one block.
 
     FILE is what `ebit key --out FILE` wrote, or any file of secret bytes of your own. The other end
-    must hold the same bits under the same block id: take over the id that the first `add` prints.
+    must hold the same bits under the same block id: take over the id that the first `add` prints, or
+    give --peer-store where both stores are at hand.
     """
     del debug, quiet
     from ebit.protocols.key_result import read_key
@@ -169,23 +175,36 @@ def add(
     origin = {name: about[name] for name in _ORIGIN if about.get(name) is not None}
     origin.setdefault("file", file.name)
     id = _uuid("--block", block or about.get("block"))
-    with opened(store, demonstration=demonstration, **key) as found:
-        made = found.add(
-            bits,
-            origin=origin,
-            secrecy=about["secrecy"],
-            block=id,
-            demonstration=demonstration,
-        )
-        told = {
-            "store": str(store),
-            "block": str(made),
-            "bits": bits.bits,
-            "secrecy": about["secrecy"],
-        }
+    with ExitStack() as stack:
+        found = [stack.enter_context(opened(store, demonstration=demonstration, **key))]
+        if peer_store is not None:
+            key["key_file"] = peer_key_file
+            found.append(
+                stack.enter_context(opened(peer_store, demonstration=demonstration, **key))
+            )
+            if (found[1].kme, found[1].peer) != (found[0].peer, found[0].kme):
+                raise ArgumentError(
+                    f"--peer-store must be the other end of {found[0].kme} - {found[0].peer}, but "
+                    f"was {found[1].kme} - {found[1].peer}"
+                )
+        for one in found:
+            id = one.add(
+                bits,
+                origin=origin,
+                secrecy=about["secrecy"],
+                block=id,
+                demonstration=demonstration,
+            )
+    told = {
+        "stores": [str(one.path) for one in found],
+        "block": str(id),
+        "bits": bits.bits,
+        "secrecy": about["secrecy"],
+    }
+    places = " and ".join(told["stores"])
     emit(
         told,
-        lambda: f"{store}: block {made}, {bits.bits} bits{_show(about['secrecy'])}; delete {file}",
+        lambda: f"{places}: block {id}, {bits.bits} bits{_show(about['secrecy'])}; delete {file}",
         as_json=as_json,
     )
 

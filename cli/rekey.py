@@ -4,28 +4,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 from ebit.cli.common import common, emit, whole_number
+from ebit.cli.use import key_options, open_keys
 from ebit.games.errors import ArgumentError, EbitError
 
 if TYPE_CHECKING:
-    from ebit.protocols.key_uses import KeyFile
+    from ebit.protocols.key_uses import KeySource
     from ebit.protocols.rekey import QuantumKey, RekeyPolicy, RekeyState
 
 _PURPOSE = "a refresh"
 
 
 @click.command(name="rekey")
-@click.option(
-    "--key",
-    "file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="File with the quantum key; FILE.used keeps count. Without one there is only the fallback.",
-)
+@key_options()
 @click.option(
     "--mode",
     type=click.Choice(["computational", "information-theoretic"]),
@@ -49,9 +46,6 @@ _PURPOSE = "a refresh"
 )
 @click.option("--no-fallback", is_flag=True, help="No key rather than one without a quantum key.")
 @click.option(
-    "--demonstration", is_flag=True, help="Take a key that is not secret, and say so everywhere."
-)
-@click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
     help="Owner-only file of the newest key, replaced at each refresh; FILE.json beside it.",
@@ -73,14 +67,12 @@ _PURPOSE = "a refresh"
 @common(seed=False, out=False)
 def command(
     *,
-    file: Path | None,
     mode: Any,
     bits: int,
     epochs: int | None,
     words: str | None,
     events: TextIO | None,
     no_fallback: bool,
-    demonstration: bool,
     out: Path | None,
     here: str | None,
     there: str | None,
@@ -89,6 +81,7 @@ def command(
     as_json: bool,
     quiet: bool,
     debug: bool,
+    **where: Any,
 ) -> int:
     """Refresh a key from a quantum key, ML-KEM-768 and X25519 together.
 
@@ -104,14 +97,12 @@ def command(
     ebit rekey --key bob.bin --connect HOST:7000 --out session.bin
     """
     del debug
-    from ebit.protocols.key_uses import KeyFile
     from ebit.protocols.rekey import RekeyPolicy, RekeyState
 
     policy = None if words is None else RekeyPolicy.of(words)
     _check(policy, events, bits, here, there, auth)
-    source = None if file is None else KeyFile(file, demonstration=demonstration)
     states = [
-        RekeyState(mode, bits, fallback=not no_fallback, demonstration=demonstration)
+        RekeyState(mode, bits, fallback=not no_fallback, demonstration=where["demonstration"])
         for _ in range(2)
     ]
     kept: list[Any] = []
@@ -121,12 +112,14 @@ def command(
         if not as_json and not quiet:
             click.echo(_line(kept[-1]), err=True)
 
-    ends = _Ends(source, _triggers(policy, events, epochs), keep)
     failed, equal = None, None
-    if here is None and there is None:
-        equal = ends.together(*states)
-    else:
-        failed = ends.apart(states[0], here, there, auth, timeout, quiet)
+    given = where["file"] is not None or where["store"] is not None
+    with open_keys(where) if given else nullcontext() as source:
+        ends = _Ends(source, _triggers(policy, events, epochs), keep)
+        if here is None and there is None:
+            equal = ends.together(*states)
+        else:
+            failed = ends.apart(states[0], here, there, auth, timeout, quiet)
     plain = {
         "mode": mode,
         "ends": "both in this process" if equal is not None else "one",
@@ -172,7 +165,7 @@ class _Ends:
     """Both ends, or one of them: where its keys come from, and where they go."""
 
     def __init__(
-        self, source: KeyFile | None, triggers: Iterator[str], keep: Callable[[Any], None]
+        self, source: KeySource | None, triggers: Iterator[str], keep: Callable[[Any], None]
     ) -> None:
         self.source, self.triggers, self.keep = source, triggers, keep
 
@@ -225,31 +218,31 @@ class _Ends:
         return ending.error
 
 
-def _copy(source: KeyFile | None, key_id: str) -> QuantumKey | None:
+def _copy(source: KeySource | None, key_id: str) -> QuantumKey | None:
     """This end's copy of a quantum key, once; None if it has none of that name."""
+    from ebit.protocols.key_store import UnknownKeyError
     from ebit.protocols.rekey import QuantumKey
 
     if source is None:
         return None
     try:
-        key = source.find(key_id, _PURPOSE, accept=lambda _: None)
-    except ArgumentError:
+        key = source.find(key_id, _PURPOSE, once=True)
+    except (ArgumentError, UnknownKeyError):
         return None
     return QuantumKey(key_id, key, source.secrecy)
 
 
-def _quantum(source: KeyFile | None, state: RekeyState) -> tuple[QuantumKey | None, str]:
+def _quantum(source: KeySource | None, state: RekeyState) -> tuple[QuantumKey | None, str]:
     """The next quantum key, or why there is none."""
-    from ebit.protocols.key_uses import KeyFileError, SpentError
+    from ebit.protocols.key_store import NoKeysLeftError
+    from ebit.protocols.key_uses import KeyFileEmptyError
     from ebit.protocols.rekey import QuantumKey
 
     if source is None:
-        return None, "no quantum key was given (--key)"
+        return None, "no quantum key was given (--key, --store)"
     try:
         key_id, key = source.take(state.bits, _PURPOSE)
-    except SpentError:
-        raise
-    except KeyFileError as error:
+    except (KeyFileEmptyError, NoKeysLeftError) as error:
         return None, str(error)[:400]
     return QuantumKey(key_id, key, source.secrecy), ""
 

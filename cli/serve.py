@@ -45,6 +45,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option(
     "--key-size", type=whole_number(), default="256", show_default=True, help="Bits, if unasked."
 )
+@click.option("--max-key-size", type=whole_number(), help="Bits at most; 4096 if left out.")
 @click.option(
     "--make-certificates",
     "folder",
@@ -75,6 +76,7 @@ def command(
     host: str,
     port: int,
     key_size: int,
+    max_key_size: int | None,
     folder: Path | None,
     kmes: tuple[str, ...],
     days: float,
@@ -106,6 +108,10 @@ def command(
         return
     if store is None:
         raise ArgumentError("give --store, the key store, or --make-certificates")
+    for name, given in (("--sae", saes), ("--peer-sae", peer_saes)):
+        if not given:
+            end = "this end" if name == "--sae" else "the other end"
+            raise ArgumentError(f"give {name}, the SAE_ID of an application at {end}, once or more")
     key: dict[str, Any] = {
         "passphrase_env": passphrase_env,
         "passphrase_file": passphrase_file,
@@ -116,7 +122,7 @@ def command(
 
     mine = opened(store, key_file=key_file, **key)
     other = None if peer_store is None else opened(peer_store, key_file=peer_key_file, **key)
-    _check_secrecy([one for one in (mine, other) if one is not None])
+    _check_stores([one for one in (mine, other) if one is not None])
     files = _files(mine.kme, certificates, certificate, private_key, ca)
     service = KeyService(
         mine,
@@ -124,7 +130,9 @@ def command(
         peer_saes=peer_saes,
         peer_store=other,
         limits=Limits(
-            key_size=key_size, min_key_size=min(64, key_size), max_key_size=max(4096, key_size)
+            key_size=key_size,
+            min_key_size=min(64, key_size),
+            max_key_size=max_key_size or max(4096, key_size),
         ),
         fault=_complain,
     )
@@ -178,9 +186,10 @@ def _run(server: KeyServer, *, as_json: bool, quiet: bool) -> None:
         click.echo(f"ebit: stopped; {server.service.delivered} keys were delivered", err=True)
 
 
-def _check_secrecy(stores: list[KeyStore]) -> None:
-    """Refuse to serve a store that has nothing but keys for demonstration, unless that is wanted."""
+def _check_stores(stores: list[KeyStore]) -> None:
+    """Refuse damaged stores, and those with nothing but keys for demonstration, unless wanted."""
     for store in stores:
+        store.check()
         blocks = [block for block in store.blocks() if block.left]
         shown = [block for block in blocks if block.secrecy == "demonstration"]
         if shown and len(shown) == len(blocks) and not store.demonstration:

@@ -32,33 +32,42 @@ def command() -> None:
     """
 
 
-def _keyed() -> Callable[[_F], _F]:
-    """Add where the key comes from."""
+def key_options() -> Callable[[_F], _F]:
+    """Add where a key comes from: a file or a store."""
 
     def decorate(function: _F) -> _F:
-        for option in (
-            click.option(
-                "--key", "file", type=_FILE, help="File with the key; FILE.used beside it."
-            ),
-            click.option("--store", type=_FILE, help="Key store, in place of --key."),
-            click.option("--me", help="With --store: this end's application (SAE ID)."),
-            click.option("--peer", help="With --store: the other end's application."),
-            click.option("--store-key", type=_FILE, help="With --store: its key file."),
-            click.option(
-                "--side",
-                type=click.Choice(["sole", "alice", "bob"]),
-                default="sole",
-                show_default=True,
-                help="With --key: whose half new bits come from, where both ends take some.",
-            ),
+        for option in (  # the last is shown first
             click.option(
                 "--demonstration",
                 is_flag=True,
                 help="Take a key that is not secret, and say so everywhere.",
             ),
+            click.option("--store-key", type=_FILE, help="With --store: its key file."),
+            click.option("--peer", help="With --store: the other end's application."),
+            click.option("--me", help="With --store: this end's application (SAE ID)."),
+            click.option("--store", type=_FILE, help="Key store, in place of --key."),
+            click.option(
+                "--key", "file", type=_FILE, help="File with the key; FILE.used beside it."
+            ),
         ):
             function = option(function)
-        return common(seed=False, out=False)(function)
+        return function
+
+    return decorate
+
+
+def _keyed() -> Callable[[_F], _F]:
+    """Add where the key comes from, whose part of it is taken, and --json."""
+
+    def decorate(function: _F) -> _F:
+        side = click.option(
+            "--side",
+            type=click.Choice(["sole", "alice", "bob"]),
+            default="sole",
+            show_default=True,
+            help="With --key: whose half new bits come from, where both ends take some.",
+        )
+        return common(seed=False, out=False)(key_options()(side(function)))
 
     return decorate
 
@@ -80,7 +89,7 @@ def encrypt(*, source: Path, target: Path, form: str, **where: Any) -> int:
     from ebit.protocols.key_uses import cms_encrypt, encrypt_file
 
     _readable(source)
-    with _keys(where) as keys:
+    with open_keys(where) as keys:
         key_id, key = keys.take(256, "a file", side=where["side"])
         if form == "cms":
             content = _bytes(source)
@@ -108,24 +117,12 @@ def decrypt(*, source: Path, target: Path, **where: Any) -> int:
 
     Nothing is written unless all of the file is what was encrypted.
     """
-    from ebit.protocols.key_uses import cms_decrypt, cms_key_ids, decrypt_file, key_id_of
-
     _readable(source)
     with source.open("rb") as content:
         ours = content.read(8) == b"ebitfile"
-    with _keys(where) as keys:
-        if ours:
-            key_id = key_id_of(source)
-            size = decrypt_file(source, target, lambda name: keys.find(name, "a file")).bytes
-        else:
-            message = _bytes(source)
-            names = cms_key_ids(message)
-            if not names:
-                raise ArgumentError(f"{source} has no recipient with a shared key")
-            key_id = names[0]
-            plain = cms_decrypt(message, keys.find(key_id, "a file"), key_id=key_id)
-            _write(target, plain)
-            size = len(plain)
+    with open_keys(where) as keys:
+        decrypted = _sealed if ours else _message
+        key_id, size = decrypted(source, target, keys)
         return _told(
             where,
             keys,
@@ -153,7 +150,7 @@ def tag(*, source: Path, target: Path | None, method: Any, **where: Any) -> int:
 
     message = _bytes(source)
     target = target or source.with_name(source.name + ".tag")
-    with _keys(where) as keys:
+    with open_keys(where) as keys:
         key_id, key = keys.take(256, "a tag", side=where["side"])
         made = TagSender(key, method=method).tag(message, context=key_id.encode())
         plain = {
@@ -192,8 +189,8 @@ def check(*, source: Path, file_of_tag: Path | None, **where: Any) -> int:
         checked = TagChecker(key, method=method).check(message, made, context=key_id.encode())
         found["forgery"] = checked.forgery
 
-    with _keys(where) as keys:
-        keys.find(key_id, "a tag", accept=accept)
+    with open_keys(where) as keys:
+        keys.find(key_id, "a tag", accept=accept, once=True)
         bound = found["forgery"]
         rests = "HMAC-SHA-256" if bound is None else f"a forgery has chance {bound:.2g}"
         return _told(
@@ -216,7 +213,7 @@ def psk(*, target: Path, known: str | None, **where: Any) -> int:
     """Write a pre-shared key for TLS 1.3, as a file for openssl's -psk_session."""
     from ebit.protocols.key_uses import psk_session
 
-    with _keys(where) as keys:
+    with open_keys(where) as keys:
         key_id, key = _one(keys, known, "TLS", where)
         psk_session(target, key)
         return _told(
@@ -239,7 +236,7 @@ def wireguard(*, target: Path, known: str | None, **where: Any) -> int:
     """Write a WireGuard preshared key."""
     from ebit.protocols.key_uses import wireguard_psk
 
-    with _keys(where) as keys:
+    with open_keys(where) as keys:
         key_id, key = _one(keys, known, "WireGuard", where)
         wireguard_psk(target, key)
         return _told(
@@ -253,8 +250,33 @@ def wireguard(*, target: Path, known: str | None, **where: Any) -> int:
         )
 
 
+def _sealed(source: Path, target: Path, keys: KeySource) -> tuple[str, int]:
+    from ebit.protocols.key_uses import check_start, decrypt_file, key_id_of
+
+    key_id = key_id_of(source)
+    # Only the key that opens the file counts as used, whatever name a stranger wrote into it.
+    key = keys.find(key_id, "a file", accept=lambda found: check_start(source, found))
+    return key_id, decrypt_file(source, target, key).bytes
+
+
+def _message(source: Path, target: Path, keys: KeySource) -> tuple[str, int]:
+    from ebit.protocols.key_uses import cms_decrypt, cms_key_ids
+
+    message, plain = _bytes(source), []
+    names = cms_key_ids(message)
+    if not names:
+        raise ArgumentError(f"{source} has no recipient with a shared key")
+
+    def accept(key: SecretBits) -> None:
+        plain.append(cms_decrypt(message, key, key_id=names[0]))
+
+    keys.find(names[0], "a file", accept=accept)
+    _write(target, plain[0])
+    return names[0], len(plain[0])
+
+
 @contextmanager
-def _keys(where: dict[str, Any]) -> Iterator[KeySource]:
+def open_keys(where: dict[str, Any]) -> Iterator[KeySource]:
     """The key file or the store that the options name."""
     from ebit.protocols.key_uses import KeyFile, StoreKeys
 

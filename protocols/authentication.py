@@ -38,7 +38,10 @@ __all__ = [
     "new_auth_key",
 ]
 
-_HEAD = struct.Struct(">BB16sQQ")  # role, word, key, sender's pad, lowest pad of the other side
+_OFFER = struct.Struct(">B16sQQ")  # role, key, sender's next pad, lowest pad of the other side
+_TAG = struct.Struct(
+    ">BQ"
+)  # word, number of the pad; then the tag, if the word is that all is well
 _PREFIX = struct.Struct(">12sBxxxQ8x16s")  # label, role, number of the pad, key: three blocks
 _LABEL = b"ebit auth 1\0"
 _ROLES: dict[Role, int] = {"alice": 1, "bob": 2}
@@ -218,25 +221,25 @@ def authenticate(auth: Authenticator) -> Party[Sealed]:
 
 
 def _alice(side: _Side) -> Party[Sealed]:
-    yield Message("auth offer", side.head(_OK))
+    yield Message("auth offer", side.offer())
     known = side.know((yield Expect("auth offer")))
     said = yield Transcript()
     if known:
         known = side.hear((yield Expect("auth tag")), said)
     if not known:
         if not side.told:
-            yield Message("auth tag", side.head(side.word))
+            yield Message("auth tag", side.refusal())
         return side.ending(False)
     yield Message("auth tag", side.speak((yield Transcript())))
     return side.ending(not side.reason)
 
 
 def _bob(side: _Side) -> Party[Sealed]:
-    yield Message("auth offer", side.head(_OK))
+    yield Message("auth offer", side.offer())
     known = side.know((yield Expect("auth offer")))
     said = yield Transcript()
     if not known:
-        yield Message("auth tag", side.head(side.word))
+        yield Message("auth tag", side.refusal())
         return side.ending(False)
     yield Message("auth tag", side.speak(said))
     if side.reason:
@@ -255,12 +258,15 @@ class _Side:
         self.received: int | None = None
         self.covered = 0
 
-    def head(self, word: int, number: int | None = None) -> bytes:
-        """The head of a message of this side; its next pad if none is named."""
+    def offer(self) -> bytes:
+        """What this side says of itself."""
         key = self.auth.key
-        mine, seen = key.positions()
-        number = mine if number is None else number
-        return _HEAD.pack(_ROLES[key.role], word, bytes.fromhex(key.id), number, seen)
+        mine, lowest = key.positions()
+        return _OFFER.pack(_ROLES[key.role], bytes.fromhex(key.id), mine, lowest)
+
+    def refusal(self) -> bytes:
+        """Why there is no tag."""
+        return _TAG.pack(self.word, 0)
 
     def refuse(self, word: int, reason: str) -> bool:
         """Keep why there is no authentication, and what to tell the peer."""
@@ -269,16 +275,12 @@ class _Side:
 
     def know(self, body: bytes) -> bool:
         """Whether the peer has the same key, the other role, and no old copy."""
-        if len(body) < _HEAD.size:
+        if len(body) != _OFFER.size:
             raise ChannelError(
-                f"an authentication must have {_HEAD.size} bytes or more, but had {len(body)}"
+                f"an offer to authenticate must have {_OFFER.size} bytes, but had {len(body)}"
             )
-        role, word, id, number, seen = _HEAD.unpack(body[: _HEAD.size])
+        role, id, number, seen = _OFFER.unpack(body)
         key = self.auth.key
-        if word != _OK:
-            self.told = True
-            said = _WORDS.get(word, f"of reason {word}, which this version does not know")
-            return self.refuse(word, f"the peer refuses: {said}")
         if id != bytes.fromhex(key.id):
             return self.refuse(
                 _OTHER_KEY,
@@ -306,27 +308,29 @@ class _Side:
     def speak(self, said: bytes) -> bytes:
         """The message with this side's tag, or the one that says why there is none."""
         if not self.fits(said):
-            return self.head(self.word)
+            return self.refusal()
         try:
             number, tag = self.auth.tag(said)
         except AuthError as error:
             self.refuse(_EMPTY if isinstance(error, OutOfPadsError) else _BROKEN, str(error))
-            return self.head(self.word)
+            return self.refusal()
         self.sent = number
-        return self.head(_OK, number) + tag
+        return _TAG.pack(_OK, number) + tag
 
     def hear(self, body: bytes, said: bytes) -> bool:
         """Whether the peer's tag is right."""
-        if not self.know(body) or not self.fits(said):
+        word, number = _TAG.unpack(body[: _TAG.size].ljust(_TAG.size, b"\0"))
+        if len(body) != _TAG.size + (TAG_BYTES if word == _OK else 0):
+            raise ChannelError(f"a tag or a refusal must have 25 or 9 bytes, but had {len(body)}")
+        if word != _OK:
+            self.told = True
+            told = _WORDS.get(word, f"its reason is {word}, which this version does not know")
+            return self.refuse(word, f"the peer refuses: {told}")
+        if not self.fits(said):
             return False
-        if len(body) != _HEAD.size + TAG_BYTES:
-            raise ChannelError(
-                f"a tag must have {TAG_BYTES} bytes, but had {len(body) - _HEAD.size}"
-            )
-        number = _HEAD.unpack(body[: _HEAD.size])[3]
         peer = self.auth.key.peer
         try:
-            right = self.auth.check(said, number, body[_HEAD.size :])
+            right = self.auth.check(said, number, body[_TAG.size :])
         except AuthError as error:
             return self.refuse(_BROKEN, str(error))
         self.received = number

@@ -154,7 +154,7 @@ def open_file(path: Path) -> Iterator[sqlite3.Connection]:
             yield db
         finally:
             db.close()
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeError, TypeError) as error:  # of a damaged file, all of them
         words = " ".join(str(error).split())
         raise AuthError(
             f"the pre-shared key {path} cannot be used: {words}; mend that, or make a new one"

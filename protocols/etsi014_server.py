@@ -24,6 +24,7 @@ __all__ = ["KeyServer", "server_context"]
 
 _MOST_BODY = 1 << 20  # bytes of a request
 _TOGETHER = 256  # requests in one transaction
+_FAULT = Answer(503, {"message": "Error of server side"})
 _HEADERS = {"Server": "ebit", "Cache-Control": "no-store"}
 
 
@@ -138,7 +139,7 @@ class KeyServer:
         """
         from aiohttp import web
 
-        runner = web.ServerRunner(web.Server(self._handle, access_log=None), shutdown_timeout=3.0)
+        runner = web.ServerRunner(_http(self._handle), shutdown_timeout=3.0)
         await runner.setup()
         try:
             await web.TCPSite(runner, self.host, self.port, ssl_context=self._context).start()
@@ -191,18 +192,14 @@ class KeyServer:
             self._thread.join()
 
     async def _handle(self, request: Any) -> Any:
-        from aiohttp import web
-
         try:
             answer = await self._answer(request)
         except Refusal as refusal:
             answer = Answer(refusal.status, refusal.to_dict())
-        return web.Response(
-            body=answer.to_bytes(),
-            status=answer.status,
-            headers=_HEADERS,
-            content_type="application/json",
-        )
+        except Exception as error:  # the standard has no 500
+            self.service.tell(f"unexpected {type(error).__name__}")
+            answer = _FAULT
+        return _response(answer)
 
     async def _answer(self, request: Any) -> Answer:
         from aiohttp import web
@@ -216,8 +213,7 @@ class KeyServer:
             except web.HTTPException:
                 raise Refusal(400, f"the body shall have at most {_MOST_BODY} bytes") from None
         names = _names(request.transport)
-        target = request.path_qs if request.raw_path is None else request.raw_path
-        path, _, query = target.partition("?")
+        path, _, query = request.raw_path.partition("?")
         asked = self.service.understand(Request(request.method, path, query, body, names))
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((asked, future))
@@ -241,7 +237,7 @@ class KeyServer:
                 except Exception as error:
                     # Whatever it was, nobody is given a key: the transaction was undone, or its keys
                     # are lost.
-                    answers = [Answer(503, {"message": "error of server side"})] * len(some)
+                    answers = [_FAULT] * len(some)
                     if isinstance(error, EbitError):
                         self.service.tell(str(error))
                     else:
@@ -251,6 +247,35 @@ class KeyServer:
                         future.set_result(answer)
         finally:
             self._busy = False
+
+
+def _response(answer: Answer) -> Any:
+    from aiohttp import web
+
+    return web.Response(
+        body=answer.to_bytes(),
+        status=answer.status,
+        headers=_HEADERS,
+        content_type="application/json",
+    )
+
+
+def _http(handler: Callable[[Any], Any]) -> Any:
+    """An HTTP server whose every answer is the standard's, to what is no HTTP too."""
+    from aiohttp import web
+
+    class Connection(web.RequestHandler):
+        def handle_error(self, request: Any, status: int = 500, *_: Any, **__: Any) -> Any:
+            bad = Answer(400, {"message": "the request shall be HTTP"})
+            found = _response(bad if status < 500 else _FAULT)
+            found.force_close()
+            return found
+
+    class Server(web.Server):
+        def __call__(self) -> Any:
+            return Connection(self, loop=self._loop, **self._kwargs)
+
+    return Server(handler, access_log=None)
 
 
 def _names(transport: Any) -> tuple[str, ...]:

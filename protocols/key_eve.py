@@ -42,15 +42,22 @@ def eve_of(
             "she holds every bit of what each side took for the raw key, and no tag fits"
         )
         return found
+    if attack.startswith(("memory", "predicted-settings")):
+        found["says"] = (
+            "her devices hold no qubit: she knows every key bit, and no test is won by it"
+        )
+        return found
     experiment = cast("Experiment", run.experiment)
     details = experiment.details
+    independent = purpose["protocol"] == "diqkd"
     behaviour = exact_behaviour(run)
     if behaviour is None:
         return None
-    tables = _tables(experiment, behaviour)
+    from ebit.analysis.eve_knowledge import joint_tables, knowledge, record_entropies
+
+    tables = joint_tables(behaviour) if independent else _tables(experiment, behaviour)
     key = tuple(details["key"][0])
     row = [tuple(q[:2]) for q in experiment.game.questions.tolist()].index(key)
-    from ebit.analysis.eve_knowledge import knowledge, record_entropies
 
     guess, _, information = record_entropies(tables[row])
     found["information_per_key_bit"] = information
@@ -59,15 +66,20 @@ def eve_of(
         found["says"] = f"would have held {information:.4f} bit of each raw bit"
         return found
     settings, outcomes = run.trials.rounds()
-    del settings
-    rounds = end.rounds
-    records = _records(experiment, outcomes[rounds])
+    outcomes = outcomes[end.rounds]
+    if independent:  # a syndrome one way tells nothing of Bob's; every question makes raw bits
+        kinds = experiment.game.question_index(settings[end.rounds].astype(np.int64))
+        records, used = outcomes[:, -1] if outcomes.shape[1] > 2 else 0 * outcomes[:, 0], tables
+    else:
+        records, used = _records(experiment, outcomes), tables[row]
+        kinds = np.zeros(len(outcomes), np.int64)
     told = knowledge(
-        outcomes[rounds, 0],
+        outcomes[:, 0],
         records,
-        tables[row],
+        used,
         leak=leak,
         key_bits=key_bits,
+        which=kinds,
         epsilon=purpose["plan"]["epsilon"],
     )
     found.update(told.to_dict())

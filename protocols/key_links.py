@@ -21,8 +21,8 @@ from ebit.games import ArgumentError
 from ebit.protocols.authentication import Authenticator
 from ebit.protocols.conversation import ChannelError, Ending, Expect, Message, Party
 from ebit.protocols.key_outcome import circumstances, plan_of, result_of
-from ebit.protocols.key_parties import KeyEnding, SiftingLaw, alice, bob
-from ebit.protocols.key_referee import law_of, random_bytes, sides_of
+from ebit.protocols.key_parties import KeyEnding, SiftingLaw
+from ebit.protocols.key_referee import as_the_host_asked, law_of, parties_of, random_bytes, sides_of
 from ebit.protocols.key_result import KeyResult
 from ebit.protocols.keys import check_rounds
 from ebit.protocols.resuming import program_of
@@ -93,13 +93,16 @@ def key_listen(
         purpose=purpose,
     )
     test = cast("Any", run.experiment)
+    run = as_the_host_asked(run, purpose)
     law, plan = law_of(test), plan_of(purpose)
     hers, his = sides_of(test, run.trials)
     about = {"purpose": purpose, "law": asdict(law), "circumstances": circumstances(run)}
     parties: Iterator[Party[Any]] = iter(
         (
             _source(his, about),
-            alice(hers, plan, law, auth=mine, random=random_bytes(seed, 0)),
+            parties_of(purpose["protocol"])[0](
+                hers, plan, law, auth=mine, random=random_bytes(seed, 0)
+            ),
         )
     )
     begun = time.perf_counter()
@@ -156,7 +159,7 @@ def key_connect(
     begun = time.perf_counter()
     ending = connect(
         address,
-        bob(his, plan, law, auth=mine, random=random_bytes(seed, 1)),
+        parties_of(purpose["protocol"])[1](his, plan, law, auth=mine, random=random_bytes(seed, 1)),
         timeout=timeout,
         say=say,
     )

@@ -109,7 +109,7 @@ def result_of(
         authentication_bits=int(sealed.get("bits_spent", 0)),
         keys_equal=None,
         aborted=aborted,
-        reason=next((reason for reason in reasons if reason), ""),
+        reason=_plainest(reasons),
         epsilon=plan.epsilon_total + float(sealed.get("epsilon", 0.0)),
         theorem=plan.theorem,
         plan=purpose["plan"],
@@ -127,6 +127,12 @@ def result_of(
         key=None if aborted else keys[0],
         run=run,
     )
+
+
+def _plainest(reasons: Sequence[str]) -> str:
+    """The reason of the party that met it, not of the one that was told."""
+    given = [reason for reason in reasons if reason]
+    return next((r for r in given if not r.startswith("the other side")), given[0] if given else "")
 
 
 def _efficiency(told: int, n: int, corrected: Any) -> float | None:

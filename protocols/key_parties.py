@@ -34,7 +34,16 @@ if TYPE_CHECKING:
     from ebit.analysis.key_plan import KeyPlan
     from ebit.protocols.authentication import Authenticator
 
-__all__ = ["KeyEnding", "SiftingLaw", "alice", "bob", "chsh_value", "shortened"]
+__all__ = [
+    "KeyEnding",
+    "SiftingLaw",
+    "alice",
+    "bob",
+    "chsh_value",
+    "same_plan",
+    "sealed_ending",
+    "shortened",
+]
 
 Bits = npt.NDArray[np.uint8]
 
@@ -121,7 +130,7 @@ def alice(
     Returns:
         A party for `ebit.protocols.conversation`.
     """
-    yield from _same_plan(plan, first=True)
+    yield from same_plan(plan, first=True)
     theirs = settings_from_body((yield Expect("bob's bases")), side.n, law.settings[1])
     yield Message("alice's bases", body_of_settings(side.settings, law.settings[0]))
     if side.announced is not None:
@@ -165,7 +174,7 @@ def bob(
     random: Bytes,
 ) -> Party[KeyEnding]:
     """Bob: his bits are corrected to Alice's. The arguments are those of `alice`."""
-    yield from _same_plan(plan, first=False)
+    yield from same_plan(plan, first=False)
     yield Message("bob's bases", body_of_settings(side.settings, law.settings[1]))
     theirs = settings_from_body((yield Expect("alice's bases")), side.n, law.settings[0])
     if side.announced is not None:
@@ -212,7 +221,7 @@ def bob(
     return (yield from _sealed(found, key, bits, auth))
 
 
-def _same_plan(plan: KeyPlan, *, first: bool) -> Party[None]:
+def same_plan(plan: Any, *, first: bool) -> Party[None]:
     """Both sides name the plan; two plans make no key."""
     mine = json.dumps(plan.to_dict(), sort_keys=True, separators=(",", ":")).encode()
     if first:
@@ -335,15 +344,25 @@ class _Sifted:
 def _sealed(
     found: _Sifted, key: SecretBits, raw: Bits, auth: Authenticator | None
 ) -> Party[KeyEnding]:
-    """Authenticate the transcript; only then is there a key."""
+    found.facts["leak_bits"] += found.plan.verification_bits
+    return (yield from sealed_ending(found.ending(key, raw), found.plan, auth))
+
+
+def sealed_ending(ending: KeyEnding, plan: Any, auth: Authenticator | None) -> Party[KeyEnding]:
+    """Authenticate the transcript; only then is there a key.
+
+    Args:
+        ending: with the key that there will be.
+        plan: what was fixed before the run.
+        auth: this side's copy of the pre-shared key.
+    """
     from ebit.protocols.authentication import authenticate
 
-    found.facts["leak_bits"] = found.facts["leak_bits"] + found.plan.verification_bits
     if auth is None:
-        found.reason = "the channel was not authenticated: anybody may have been the other party"
-        return found.ending()
+        reason = "the channel was not authenticated: anybody may have been the other party"
+        return replace(ending, key=None, reason=reason)
     sealed = yield from authenticate(auth)
-    found.facts["authentication"] = sealed.to_dict()
+    facts = {**ending.facts, "authentication": sealed.to_dict()}
     if not sealed.ok:
-        return replace(found.ending(), reason=sealed.reason)
-    return found.ending(key, raw)
+        return replace(ending, key=None, reason=sealed.reason, facts=facts)
+    return replace(ending, facts=facts)

@@ -17,7 +17,7 @@ import numpy as np
 from ebit.protocols.authentication import Authenticator
 from ebit.protocols.conversation import Ending, converse
 from ebit.protocols.key_eve import eve_of
-from ebit.protocols.key_outcome import circumstances, result_of
+from ebit.protocols.key_outcome import circumstances, plan_of, result_of
 from ebit.protocols.key_parties import KeyEnding, SiftingLaw, alice, bob
 from ebit.protocols.key_result import KeyResult
 from ebit.protocols.run import Run
@@ -39,11 +39,11 @@ def judge(run: Run, purpose: Mapping[str, Any]) -> KeyResult:
         run: of a key round.
         purpose: what `ebit.protocols.keys.key_program` fixed before the run.
     """
-    from ebit.analysis.key_plan import KeyPlan
-
     experiment = cast("Experiment", run.experiment)
-    plan = KeyPlan.from_dict(purpose["plan"])
+    plan = plan_of(purpose)
     law = law_of(experiment)
+    run = as_the_host_asked(run, purpose)
+    one_party, other_party = parties_of(purpose["protocol"])
     begun = time.perf_counter()
     middle = purpose["attack"] == "man-in-the-middle"
     trials = run.trials
@@ -54,8 +54,8 @@ def judge(run: Run, purpose: Mapping[str, Any]) -> KeyResult:
     else:
         one, two = sides_of(experiment, trials)
         ends = converse(
-            alice(one, plan, law, auth=auth[0], random=random_bytes(seed, 0)),
-            bob(two, plan, law, auth=auth[1], random=random_bytes(seed, 1)),
+            one_party(one, plan, law, auth=auth[0], random=random_bytes(seed, 0)),
+            other_party(two, plan, law, auth=auth[1], random=random_bytes(seed, 1)),
         )
     found = result_of(
         purpose, ends, run=run.info, seconds=time.perf_counter() - begun, **circumstances(run)
@@ -67,6 +67,42 @@ def judge(run: Run, purpose: Mapping[str, Any]) -> KeyResult:
         eve=eve_of(run, purpose, ends[0].value, found.leak_bits, found.key_bits),
         not_given=(_ONE_PROCESS, *found.not_given),
     )
+
+
+def parties_of(protocol: str) -> tuple[Any, Any]:
+    """Return the two parties of a protocol: functions that make them."""
+    if protocol == "diqkd":
+        from ebit.protocols.key_independent import independent_alice, independent_bob
+
+        return independent_alice, independent_bob
+    return alice, bob
+
+
+def as_the_host_asked(run: Run, purpose: Mapping[str, Any]) -> Run:
+    """Device-independent rounds in the order that the host has drawn, or by devices that cheat."""
+    if purpose["host"] is None:
+        return run
+    from ebit.games import Trials
+
+    host = np.random.default_rng([purpose["host"], 1])
+    settings, outcomes = run.trials.rounds()
+    order = host.permutation(len(settings))
+    settings, outcomes = settings[order], outcomes[order]
+    kind, _, strength = (purpose["attack"] or "").partition(":")
+    sizes = (run.trials.settings, run.trials.outcomes)
+    if kind in ("memory", "predicted-settings"):
+        from ebit.analysis.eve_cheats import cheating_devices
+
+        answers = cheating_devices(
+            kind, settings[:, :2].astype(np.int64), host, strength=float(strength or 1)
+        )
+        settings = np.concatenate([settings[:, :2], np.zeros((len(settings), 1), np.uint8)], axis=1)
+        outcomes = answers
+        sizes = ((*sizes[0][:2], 1), (2, 2, 2))
+    made = Trials.from_rounds(settings, outcomes, shape=sizes, chosen="per-shot", source="host")
+    ordered = replace(run)
+    object.__setattr__(ordered, "trials", made)  # what the run's cached property would hold
+    return ordered
 
 
 def law_of(experiment: Experiment) -> SiftingLaw:
@@ -119,6 +155,7 @@ def _in_the_middle(
     near, far = sides_of(experiment, trials)
     # Of each kind of round she meets Alice in one half, and Bob in the other.
     one, hers, also, two = near[0::2], far[0::2], near[1::2], far[1::2]
+    alice, bob = parties_of(experiment.details["protocol"])
     end_a, _ = converse(
         alice(one, plan, law, auth=auth[0], random=random_bytes(seed, 0)),
         bob(hers, plan, law, auth=false[1], random=random_bytes(seed, 2)),

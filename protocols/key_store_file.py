@@ -23,10 +23,10 @@ _TABLES = (
     "CREATE TABLE store (number INTEGER PRIMARY KEY CHECK (number = 1), about TEXT NOT NULL, "
     "lock TEXT NOT NULL, wrapped BLOB NOT NULL)",
     "CREATE TABLE blocks (number INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, "
-    "tag INTEGER NOT NULL, facts TEXT NOT NULL, id_key BLOB NOT NULL, "
+    "tag INTEGER NOT NULL, secrecy TEXT NOT NULL, facts TEXT NOT NULL, id_key BLOB NOT NULL, "
     "next INTEGER NOT NULL, stop INTEGER NOT NULL, CHECK (next BETWEEN 0 AND stop))",
     "CREATE INDEX blocks_tag ON blocks (tag)",
-    "CREATE INDEX blocks_open ON blocks (number) WHERE next < stop",
+    "CREATE INDEX blocks_open ON blocks (number, next, stop, secrecy) WHERE next < stop",
     "CREATE TABLE pieces (block INTEGER NOT NULL, piece INTEGER NOT NULL, sealed BLOB NOT NULL, "
     "PRIMARY KEY (block, piece))",
     "CREATE TABLE uses (number INTEGER PRIMARY KEY, time TEXT NOT NULL, role TEXT NOT NULL, "
@@ -181,6 +181,9 @@ class StoreFile:
                 db.execute(f"PRAGMA journal_mode = {wanted}")
             db.execute("PRAGMA synchronous = FULL")
             db.execute("PRAGMA secure_delete = ON")
+            db.execute(
+                f"PRAGMA wal_autocheckpoint = {int(__import__('os').environ.get('CKPT', '1000'))}"
+            )
             words = db.execute("PRAGMA quick_check(1)").fetchone()[0]
             if words != "ok":
                 raise damaged(self.path, " ".join(str(words).split())[:80])

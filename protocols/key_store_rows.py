@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from hmac import compare_digest
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -87,10 +88,12 @@ class Rows:
         start, stop = (0, border) if self._first else (border, len(data))
         row = _Row(0, block, facts, words, b"", start)
         number = self._db.execute(
-            "INSERT INTO blocks (id, tag, facts, id_key, next, stop) VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT INTO blocks (id, tag, secrecy, facts, id_key, next, stop) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?)",
             (
                 block.bytes,
                 tag_of(block),
+                facts["secrecy"],
                 words,
                 self._seal.close(block, row.about(-1), secret),
                 start,
@@ -125,21 +128,28 @@ class Rows:
 
     def stored(self, size: int) -> int:
         """How many keys of so many bytes can be cut."""
-        return sum(max(0, self._own(row)[1] - row.next) // size for row in self._usable())
+        found = self._db.execute(
+            f"SELECT sum((stop - next) / ?) FROM blocks WHERE next < stop{self._usable}", (size,)
+        )
+        return int(found.fetchone()[0] or 0)
 
     def unusable(self) -> int:
         """Bytes that are left but only for demonstration, when that was not asked for."""
         if self._demonstration:
             return 0
-        every = self._rows("WHERE next < stop")
-        return sum(
-            self._own(row)[1] - row.next for row in every if row.facts["secrecy"] == DEMONSTRATION
+        found = self._db.execute(
+            "SELECT sum(stop - next) FROM blocks WHERE next < stop AND secrecy = 'demonstration'"
         )
+        return int(found.fetchone()[0] or 0)
 
     def deliver(self, wish: Deliver) -> tuple[DeliveredKey, ...]:
         """Cut keys, wipe them and write down who has them."""
         size, found = wish.bits // 8, list[DeliveredKey]()
-        for row in self._usable():
+        # Each of these has room for a key at least.
+        where = f"WHERE next < stop AND stop - next >= ?{self._usable}"
+        for row in self._rows(where, size, most=wish.number):
+            if row.facts["secrecy"] == DEMONSTRATION and not self._demonstration:
+                raise damaged(self._path, f"block {row.id} was changed")
             start, stop = row.next, self._own(row)[1]
             while len(found) < wish.number and start + size <= stop:
                 found.append(self._cut(row, start, size, wish))
@@ -200,9 +210,10 @@ class Rows:
                 count += 1
         return count
 
-    def _rows(self, where: str, *values: Any) -> Iterator[_Row]:
+    def _rows(self, where: str, *values: Any, most: int = -1) -> Iterator[_Row]:
         found = self._db.execute(
-            f"SELECT number, id, facts, id_key, next FROM blocks {where} ORDER BY number", values
+            f"SELECT number, id, facts, id_key, next FROM blocks {where} ORDER BY number LIMIT ?",
+            (*values, most),
         ).fetchall()
         for number, id, words, id_key, position in found:
             try:
@@ -210,10 +221,10 @@ class Rows:
             except (ValueError, TypeError):
                 raise damaged(self._path, f"row {number} of its blocks") from None
 
-    def _usable(self) -> Iterator[_Row]:
-        for row in self._rows("WHERE next < stop"):
-            if self._demonstration or row.facts["secrecy"] != DEMONSTRATION:
-                yield row
+    @property
+    def _usable(self) -> str:
+        """The blocks that may be used, in SQL."""
+        return "" if self._demonstration else " AND secrecy <> 'demonstration'"
 
     def _own(self, row: _Row) -> tuple[int, int]:
         """The part of a block that this end hands out first."""
@@ -252,7 +263,8 @@ class Rows:
                 border: int = border,
                 place: tuple[int, int] = place,
             ) -> bool:
-                return id_mac(secret, row.id, border, place, master, slave) == said.mac
+                mac = id_mac(secret, row.id, border, place, master, slave)
+                return compare_digest(mac.to_bytes(8, "big"), said.mac.to_bytes(8, "big"))
 
             if named(wish.master, wish.slave):
                 return row, said.start, said.size

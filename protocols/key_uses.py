@@ -17,22 +17,32 @@ from ebit.protocols.key_uses_der import der
 from ebit.protocols.key_uses_files import (
     SealedFile,
     SealError,
+    check_start,
     decrypt_file,
     encrypt_file,
     key_id_of,
 )
-from ebit.protocols.key_uses_source import KeyFile, KeyFileError, KeySource, SpentError, StoreKeys
+from ebit.protocols.key_uses_source import (
+    KeyFile,
+    KeyFileEmptyError,
+    KeyFileError,
+    KeySource,
+    SpentError,
+    StoreKeys,
+)
 from ebit.protocols.private_files import private_file
 from ebit.protocols.secret_bits import SecretBits
 
 __all__ = [
     "KeyFile",
+    "KeyFileEmptyError",
     "KeyFileError",
     "KeySource",
     "SealError",
     "SealedFile",
     "SpentError",
     "StoreKeys",
+    "check_start",
     "cms_decrypt",
     "cms_encrypt",
     "cms_key_id",

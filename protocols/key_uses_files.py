@@ -22,7 +22,15 @@ from ebit.protocols.combiner import hkdf
 from ebit.protocols.private_files import private_file
 from ebit.protocols.secret_bits import SecretBits
 
-__all__ = ["CHUNK_BYTES", "SealError", "SealedFile", "decrypt_file", "encrypt_file", "key_id_of"]
+__all__ = [
+    "CHUNK_BYTES",
+    "SealError",
+    "SealedFile",
+    "check_start",
+    "decrypt_file",
+    "encrypt_file",
+    "key_id_of",
+]
 
 CHUNK_BYTES = 1 << 16
 _TAG = 16
@@ -130,6 +138,19 @@ def decrypt_file(
                     break
                 chunk = following
     return SealedFile(str(target), key_id, total, number)
+
+
+def check_start(source: str | Path, key: SecretBits) -> None:
+    """Check that a key opens the first chunk of a file, and so is the one that its head names.
+
+    Raises:
+        SealError, ArgumentError: as `decrypt_file`.
+    """
+    with _opened(source, None) as content:
+        head, salt, nonce, name = _read_head(content, source)
+        chunk = _read(content, CHUNK_BYTES + _TAG, source)
+        last = len(chunk) < CHUNK_BYTES + _TAG or not _read(content, 1, source)
+        _open(_cipher(key, salt, name), _nonce(nonce, 0, last), chunk, head, source, 0)
 
 
 def key_id_of(source: str | Path) -> str:

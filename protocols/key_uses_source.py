@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import re
 import sqlite3
@@ -19,19 +20,26 @@ from ebit.protocols.secret_bits import SecretBits
 if TYPE_CHECKING:
     from ebit.protocols.key_store import KeyStore
 
-__all__ = ["KeyFile", "KeyFileError", "KeySource", "SpentError", "StoreKeys"]
+__all__ = ["KeyFile", "KeyFileEmptyError", "KeyFileError", "KeySource", "SpentError", "StoreKeys"]
 
 Side = Literal["sole", "alice", "bob"]
+Accept = Callable[[SecretBits], None]
+_NAME = re.compile(r"[^\s#]{1,200}")
 _ID = re.compile(r"(?P<name>[^\s#]{1,200})#(?P<first>\d{1,15})\+(?P<bits>\d{1,15})")
 _TABLE = (
-    "create table if not exists used (first integer, bits integer, purpose text, times integer)"
+    "create table if not exists used "
+    "(key text, first integer, bits integer, purpose text, times integer)"
 )
 
 
 class KeyFileError(EbitError):
-    """A key file has too few bits left, or its count of what was used cannot be kept."""
+    """The count of what was used of a key file cannot be kept."""
 
     exit_code = 1
+
+
+class KeyFileEmptyError(KeyFileError):
+    """A key file has too few bits left."""
 
 
 class SpentError(KeyFileError):
@@ -54,9 +62,9 @@ class KeySource(Protocol):
         ...
 
     def find(
-        self, key_id: str, purpose: str, *, accept: Callable[[SecretBits], None] | None = None
+        self, key_id: str, purpose: str, *, accept: Accept | None = None, once: bool = False
     ) -> SecretBits:
-        """Return the key of a name that the other end took; with `accept`, once only."""
+        """Return the key of a name that the other end took, if it is accepted."""
         ...
 
 
@@ -83,14 +91,17 @@ class StoreKeys:
         return str(got.id), got.key
 
     def find(
-        self, key_id: str, purpose: str, *, accept: Callable[[SecretBits], None] | None = None
+        self, key_id: str, purpose: str, *, accept: Accept | None = None, once: bool = False
     ) -> SecretBits:
         """Return the key that the other end took, which leaves the store now, accepted or not.
+
+        A store gives each key once, whatever `once` says.
 
         Raises:
             ArgumentError: no id.
             UnknownKeyError: no such key, or not any more.
         """
+        del once
         try:
             id = UUID(key_id)
         except ValueError:
@@ -136,9 +147,11 @@ class KeyFile:
                 f"the key {self.path} is of a demonstration, known to whoever ran it: say "
                 "demonstration=True (--demonstration) to use it all the same"
             )
-        given = name if name is not None else about.get("key_id")
-        self.name = given if isinstance(given, str) and given else "key"
-        if _ID.fullmatch(f"{self.name}#0+1") is None:
+        # The count is this key's: whoever puts another key into the file begins anew.
+        self._mark = hashlib.sha256(b"ebit used v1" + self._key.reveal_bytes()).hexdigest()[:32]
+        known = str(about.get("key_id") or "")
+        self.name = name if name is not None else known if _NAME.fullmatch(known) else "key"
+        if _NAME.fullmatch(self.name) is None:
             raise ArgumentError(
                 f"a key's name must have up to 200 characters without space or #, but was {self.name!r}"
             )
@@ -165,7 +178,7 @@ class KeyFile:
 
         Raises:
             ArgumentError: bits that are no positive multiple of 8.
-            KeyFileError: fewer bits are left; nothing was taken.
+            KeyFileEmptyError: fewer bits are left; nothing was taken.
         """
         if bits < 1 or bits % 8:
             raise ArgumentError(f"bits must be a positive multiple of 8, but was {bits}")
@@ -173,15 +186,15 @@ class KeyFile:
             first, stop = self._next(ledger, side)
             if stop - first < bits:
                 whose = "" if side == "sole" else f" for {side}"
-                raise KeyFileError(
+                raise KeyFileEmptyError(
                     f"the key {self.path} has {stop - first} bits left{whose}, but {bits} are needed for "
                     f"{purpose}: make another key"
                 )
-            ledger.execute("insert into used values (?, ?, ?, 0)", (first, bits, purpose))
+            self._note(ledger, first, bits, purpose, 0)
         return f"{self.name}#{first}+{bits}", self._key.part(first, bits)
 
     def find(
-        self, key_id: str, purpose: str, *, accept: Callable[[SecretBits], None] | None = None
+        self, key_id: str, purpose: str, *, accept: Accept | None = None, once: bool = False
     ) -> SecretBits:
         """Return the stretch of a name that the other end took, which counts as used from now on.
 
@@ -189,11 +202,12 @@ class KeyFile:
             key_id: its name.
             purpose: what for; the same stretch serves one purpose only.
             accept: raises if what came with the name is not right under the key: the stretch then
-                counts as unused. Given, the stretch may be asked for once only.
+                counts as unused.
+            once: whether the stretch may be found once only; else any number of times.
 
         Raises:
             ArgumentError: a name of another key, or bits that the file does not have.
-            SpentError: bits that served for something else, or with `accept` and asked for before.
+            SpentError: bits that served for something else, or `once` and found before.
         """
         match = _ID.fullmatch(key_id)
         if match is None or match["name"] != self.name:
@@ -215,15 +229,22 @@ class KeyFile:
                     f"bits of {key_id} were used before, for {met[0][2]}: a key serves once only"
                 )
             if not met:
-                ledger.execute("insert into used values (?, ?, ?, 1)", (first, bits, purpose))
-            elif accept is not None and met[0][3]:
+                self._note(ledger, first, bits, purpose, 1)
+            elif once and met[0][3]:
                 raise SpentError(f"{key_id} was used before, for {purpose}: this is a replay")
             else:
-                ledger.execute("update used set times = times + 1 where first = ?", (first,))
+                query = "update used set times = times + 1 where key = ? and first = ?"
+                ledger.execute(query, (self._mark, first))
             key = self._key.part(first, bits)
             if accept is not None:
                 accept(key)
         return key
+
+    def _note(
+        self, ledger: sqlite3.Connection, first: int, bits: int, purpose: str, times: int
+    ) -> None:
+        row = (self._mark, first, bits, purpose, times)
+        ledger.execute("insert into used values (?, ?, ?, ?, ?)", row)
 
     def _next(self, ledger: sqlite3.Connection, side: Side) -> tuple[int, int]:
         """Where a side's next stretch begins, behind all that was used, and where its part ends."""
@@ -231,8 +252,8 @@ class KeyFile:
             raise ArgumentError(f"side must be sole, alice or bob, but was {side!r}")
         half = self.bits // 16 * 8
         start, stop = {"sole": (0, self.bits), "alice": (0, half), "bob": (half, self.bits)}[side]
-        query = "select max(first + bits) from used where first >= ? and first < ?"
-        (used,) = ledger.execute(query, (start, stop)).fetchone()
+        query = "select max(first + bits) from used where key = ? and first >= ? and first < ?"
+        (used,) = ledger.execute(query, (self._mark, start, stop)).fetchone()
         return (start if used is None else min(int(used), stop)), stop
 
     @contextlib.contextmanager

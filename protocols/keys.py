@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+import numpy as np
+
 from ebit.games import ArgumentError
 from ebit.protocols.key_forecast import KeyForecast, error_of, key_forecast
 from ebit.protocols.key_result import KeyResult
@@ -155,8 +157,18 @@ def key_program(
     build, expected = _expected(where, full, qubits)
     plan = _plan(full, rounds, expected)
     circuit_attack = str(eve) if eve is not None and eve.quantum else None
-    plan = _seen_through_coins(where, full, build, plan, expected)
-    program = _round(full, build, plan, attack=circuit_attack)
+    host = None
+    if protocol == "diqkd":
+        host = int(np.random.SeedSequence(seed).generate_state(2, np.uint64)[0])
+        program = _tested_rounds(full, build, plan, rounds, host, attack=circuit_attack)
+    else:
+        if eve is not None and eve.kind in ("memory", "predicted-settings"):
+            raise ArgumentError(
+                f"attack {eve.kind} is one on devices that nobody trusts: it takes protocol diqkd, but "
+                f"the protocol was {protocol}"
+            )
+        plan = _seen_through_coins(where, full, build, plan, expected)
+        program = _round(full, build, plan, attack=circuit_attack)
     if circuit_attack is None and qubits is None:
         qubits = expected.qubits or None
     twice = eve is not None and eve.kind == "man-in-the-middle"
@@ -169,32 +181,61 @@ def key_program(
         "ground": expected.ground,
         "plan": plan.to_dict(),
         "seed": seed,
+        "host": host,
     }
     # Who sits in the middle keeps up two links, of all rounds each.
     return program, purpose, rounds * (2 if twice else 1), qubits
 
 
+def _tested_rounds(
+    full: Mapping[str, Any],
+    build: tuple[Choices, str],
+    plan: Any,
+    rounds: int,
+    host: int,
+    *,
+    attack: str | None,
+) -> Experiment:
+    """Device-independent rounds, as often of each question as the host has drawn."""
+    from ebit.circuits.key_spot import independent_rounds, spot_law
+
+    law = spot_law(plan.test_fraction)
+    counts = np.random.default_rng(host).multinomial(rounds, law)
+    return independent_rounds(
+        counts.tolist(), attack=attack, noise=full["noise"], wiring=cast("Any", build[1])
+    )
+
+
 def _seen_through_coins(
     where: Backend, full: Mapping[str, Any], build: Any, plan: Any, expected: KeyForecast
 ) -> Any:
-    """The plan for as many rounds of key and test as come when coins are sometimes read wrongly."""
+    """The plan for what comes when coins are sometimes read wrongly.
+
+    Then fewer rounds than meant have the key's bases, and where coins act by themselves (wiring
+    "controlled") a rare basis is full of rounds that were measured in another.
+    """
     from dataclasses import replace
 
-    if not expected.qubits:
-        return plan
-    test = _round(full, build, plan, attack=None)
-    found = key_forecast(where, test, expected.qubits)
-    if found is None:
-        return plan
-    key, main = tuple(test.details["key"][0]), tuple(test.details["test"][0])
-    meant = {pair: plan.alice_odds[pair[0]] * plan.bob_odds[pair[1]] for pair in (key, main)}
-    share = min(1.0, *(found.law[pair] / meant[pair] for pair in (key, main)))
-    if where.describe().kind != "simulator":
-        share -= _DRIFT
-    fewer = math.floor(plan.rounds * share)
-    if share > 1 - 1e-6 or fewer < 1:
-        return plan
-    return replace(_plan(full, fewer, expected), rounds=plan.rounds)
+    for _ in range(2):
+        if not expected.qubits:
+            break
+        test = _round(full, build, plan, attack=None)
+        found = key_forecast(where, test, expected.qubits)
+        if found is None:
+            break
+        key, main = tuple(test.details["key"][0]), tuple(test.details["test"][0])
+        meant = {pair: plan.alice_odds[pair[0]] * plan.bob_odds[pair[1]] for pair in (key, main)}
+        share = min(1.0, *(found.law[pair] / meant[pair] for pair in (key, main)))
+        if where.describe().kind != "simulator":
+            share -= _DRIFT
+        fewer = math.floor(plan.rounds * share)
+        told = found if full["qber"] is None else expected
+        if fewer < 1 or (share > 1 - 1e-6 and told.test == expected.test):
+            break
+        plan = replace(_plan(full, fewer, told), rounds=plan.rounds)
+        if told.test == expected.test:
+            break
+    return plan
 
 
 def _expected(
@@ -204,9 +245,19 @@ def _expected(
     wanted = full["choices"]
     if wanted not in (None, "per-shot", "per-circuit"):
         raise ArgumentError(f"choices must be 'per-shot' or 'per-circuit', but was {wanted!r}")
+    if full["protocol"] == "diqkd":
+        if wanted == "per-shot":
+            raise ArgumentError(
+                "choices must be 'per-circuit' for diqkd, whose tests are a share that both sides know "
+                "of at once, but was 'per-shot'"
+            )
+        wanted = "per-circuit"
+    # Cirq runs conditions on bits shot by shot, and Google's devices not at all. Without them coins turn
+    # bases by themselves, and a coin that is read wrongly is an error: one circuit per basis is better.
+    plain = where.describe().name.startswith(("cirq", "google"))
     first: ArgumentError | None = None
-    for build in _BUILDS:
-        if wanted not in (None, build[0]):
+    for build in reversed(_BUILDS) if plain else _BUILDS:
+        if wanted not in (None, build[0]) or (plain and build[1] == "feed-forward"):
             continue
         try:
             test = _round(full, build, None, attack=None)
@@ -237,20 +288,41 @@ def _told(found: KeyForecast | None, full: Mapping[str, Any], where: Backend) ->
 def _round(
     full: Mapping[str, Any], build: tuple[Choices, str], plan: Any, *, attack: str | None
 ) -> Experiment:
-    from ebit.circuits import key_round
+    from ebit.circuits import key_protocol, key_round
 
-    odds = {} if plan is None else {"alice_odds": plan.alice_odds, "bob_odds": plan.bob_odds}
+    if plan is None:  # biased in some way, since fair coins take fewer couplings
+        rules = key_protocol(full["protocol"])
+        a, b = (_biased(len(bases)) for bases in (rules.alice, rules.bob))
+    else:
+        a, b = plan.alice_odds, plan.bob_odds
     return key_round(
         full["protocol"],
+        alice_odds=a,
+        bob_odds=b,
         attack=attack,
         noise=full["noise"],
         choices=build[0],
         wiring=cast("Any", build[1]),
-        **odds,
     )
 
 
+def _biased(bases: int) -> tuple[float, ...]:
+    rest = [0.1 + 0.05 * i for i in range(bases - 1)]
+    return (1 - sum(rest), *rest)
+
+
 def _plan(full: Mapping[str, Any], rounds: int, expected: KeyForecast) -> Any:
+    if full["protocol"] == "diqkd":
+        from ebit.protocols.key_independent import plan_independent
+
+        if expected.S is None:
+            raise ArgumentError("expected_S must be given: nothing says which S to expect")
+        if full["theorem"] not in (None, "nadlinger-2022"):
+            raise ArgumentError(
+                f"theorem must be nadlinger-2022 for diqkd, but was {full['theorem']!r}"
+            )
+        S = expected.S if full["expected_S"] is None else full["expected_S"]
+        return plan_independent(rounds, S=S, qber=expected.key, epsilon=full["epsilon"])
     from ebit.analysis.key_plan import plan_key
     from ebit.analysis.polynomial_hash import TAG_BITS
 

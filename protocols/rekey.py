@@ -150,7 +150,7 @@ class RekeyState:
             mode="computational" if quantum is None else self.mode,
             asked=self.mode,
             key=derived.key,
-            key_id="" if quantum is None else quantum.id,
+            quantum_key="" if quantum is None else quantum.id,
             quantum_bits=0 if quantum is None else quantum.key.bits,
             reason="" if quantum is not None else reason,
             trigger=trigger,

@@ -24,7 +24,7 @@ class RekeyResult:
         epoch: its number, from 0.
         mode: how it was derived. asked: how it was to be.
         bits: its length.
-        key_id: name of the quantum key that went in, "" without one.
+        quantum_key: name of the quantum key that went in, "" without one.
         inputs: what went in, and how many bits of each.
         fallback: whether the quantum side gave nothing. reason: why.
         trigger: why the key was refreshed: time, bytes, an alarm, or on demand.
@@ -42,7 +42,7 @@ class RekeyResult:
     mode: Mode
     asked: Mode
     bits: int
-    key_id: str
+    quantum_key: str
     inputs: Mapping[str, int]
     fallback: bool
     reason: str
@@ -77,7 +77,8 @@ class RekeyResult:
             "mode": self.mode,
             "asked": self.asked,
             "bits": self.bits,
-            "key_id": self.key_id or None,
+            "key_id": self.key_id,
+            "quantum_key": self.quantum_key or None,
             "inputs": dict(self.inputs),
             "fallback": self.fallback,
             "reason": self.reason or None,
@@ -93,6 +94,11 @@ class RekeyResult:
         }
 
     @property
+    def key_id(self) -> str:
+        """Name of the new key, the same at both ends and no secret."""
+        return f"epoch{self.epoch}-{self.transcript[:16]}"
+
+    @property
     def title(self) -> str:
         """What there is, in a few words."""
         kind = " (demonstration)" if self.secrecy == "demonstration" else ""
@@ -105,8 +111,8 @@ class RekeyResult:
             ("inputs", ", ".join(f"{name} {bits} bits" for name, bits in self.inputs.items())),
             ("refreshed for", self.trigger),
         ]
-        if self.key_id:
-            rows.insert(1, ("quantum key", self.key_id))
+        if self.quantum_key:
+            rows.insert(1, ("quantum key", self.quantum_key))
         if self.fallback:
             rows.insert(0, ("FALLBACK", self.reason))
         if self.authenticated:
@@ -150,7 +156,7 @@ def rekey_result(
     mode: Mode,
     asked: Mode,
     key: SecretBits,
-    key_id: str,
+    quantum_key: str,
     quantum_bits: int,
     reason: str,
     trigger: str,
@@ -169,7 +175,7 @@ def rekey_result(
         mode=mode,
         asked=asked,
         bits=key.bits,
-        key_id=key_id,
+        quantum_key=quantum_key,
         inputs=inputs,
         fallback=fallback,
         reason=reason,

@@ -23,7 +23,6 @@ from ebit.analysis.ldpc import Priors, SyndromePlan, cut, key_syndrome, padded, 
 from ebit.analysis.ldpc_decode import Decoded, Decoder
 from ebit.protocols.conversation import ChannelError, Expect, Message, Party
 from ebit.protocols.syndrome import (
-    SWEEPS,
     Bits,
     SyndromeDone,
     bits_from,
@@ -35,6 +34,7 @@ from ebit.protocols.syndrome import (
 __all__ = ["blind_alice", "blind_bob", "plan_blind"]
 
 _MOST_TRIPS = 200
+_FIRST_SWEEPS, _SWEEPS = 80, 50  # more would save some leak and cost time, in which one may as well ask
 _FOUND, _MORE, _GIVEN_UP = b"\x00", b"\x01", b"\x02"
 
 
@@ -162,7 +162,8 @@ def _bob(
             if before is not None and before.found:
                 continue
             part = difference[k * code.checks : (k + 1) * code.checks]
-            now = decoders[k].decode(part, chances[k], most=SWEEPS if before is None else SWEEPS // 2, resume=before)
+            most = _FIRST_SWEEPS if before is None else _SWEEPS
+            now = decoders[k].decode(part, chances[k], most=most, resume=before)
             states[k] = now
             sweeps += now.iterations
             if not now.found:

@@ -97,10 +97,10 @@ def connect(
         raise ChannelError(
             f"nobody listens at {host}:{port}: start the other side first, and check the port"
         ) from None
-    except OSError as error:
-        raise ChannelError(f"{host}:{port} cannot be reached: {error.strerror or error}") from None
+    except (OSError, UnicodeError) as error:  # the latter of a name that cannot be one
+        raise ChannelError(f"{host}:{port} cannot be reached: {_words(error)}") from None
     with closing(Line(sock, timeout=timeout, most_bytes=most_bytes, say=say)) as line:
-        line.write(greeting(role))
+        line.send(greeting(role))
         check_greeting(line.read(GREETING_BYTES, "a greeting"), role)
         _tell(say, f"connected to {line.peer}")
         return _run(party, role, line)
@@ -162,10 +162,10 @@ def listen(
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         server = socket.create_server((host, port), family=family)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         raise ArgumentError(
             f"address must be free and of this machine, but {host}:{port} cannot be used: "
-            f"{error.strerror or error}"
+            f"{_words(error)}"
         ) from None
     endings: list[Ending[T]] = []
     with closing(server):
@@ -291,6 +291,10 @@ def _name(sock: socket.socket) -> str:
     except OSError:
         return "a caller"
     return f"{host}:{port}"
+
+
+def _words(error: Exception) -> str:
+    return " ".join(str(getattr(error, "strerror", None) or error).split())
 
 
 def _tell(say: Say | None, words: str) -> None:

@@ -92,7 +92,12 @@ class Line:
         except OSError:
             self.peer = "the peer"
 
-    def write(self, data: bytes) -> None:
+    def write(self, frame: bytes) -> None:
+        """Send a frame; see `send`."""
+        self.send(frame)
+        self._progress(len(frame))
+
+    def send(self, data: bytes) -> None:
         """Send bytes.
 
         Raises:
@@ -118,7 +123,6 @@ class Line:
                     raise ChannelError(
                         f"the peer left while it was sent something: {error.strerror or error}"
                     ) from None
-        self._progress(len(data))
 
     def read(self, size: int, what: str) -> bytes:
         """Return so many bytes; see `frame`."""

@@ -10,15 +10,9 @@ from uuid import uuid4
 import numpy as np
 import pytest
 
-from ebit.cli import main
 from ebit.cli.main import run
 
 pytest.importorskip("cryptography")
-
-
-@pytest.fixture(autouse=True)
-def known(monkeypatch):
-    monkeypatch.setitem(main.COMMANDS, "keys", "Keep keys in a store, sealed.")
 
 
 @pytest.fixture
@@ -82,6 +76,18 @@ def test_from_a_file_to_the_same_key_at_both_ends(ebit, tmp_path):
     assert listed["pieces_checked"] == 1
     code, out, _ = ebit("keys list a.db")
     assert "bb84" in out
+
+
+def test_one_add_fills_both_ends(ebit, tmp_path):
+    link(ebit)
+    key_file(tmp_path / "key.bin")
+    code, out, _ = ebit("keys add a.db key.bin --peer-store b.db --json")
+    assert (code, json.loads(out)["stores"]) == (0, ["a.db", "b.db"])
+    lists = [json.loads(ebit(f"keys list {name}.db --json")[1]) for name in "ab"]
+    assert lists[0]["blocks"][0]["id"] == lists[1]["blocks"][0]["id"]
+    code, out, err = ebit("keys add a.db key.bin --peer-store a.db")
+    assert (code, out) == (2, "")
+    assert "--peer-store must be the other end of kme-a - kme-b, but was kme-a - kme-b" in err
 
 
 def test_no_command_prints_a_key(ebit, tmp_path):
@@ -161,7 +167,7 @@ def test_passphrases_come_from_the_environment_or_a_file(ebit, tmp_path, monkeyp
     ],
 )
 def test_what_is_refused_in_one_line(ebit, tmp_path, words, code, said):
-    link(ebit)
+    ebit("keys init a.db --kme kme-a --peer kme-b")
     key_file(tmp_path / "key.bin", n=2000)
     key_file(tmp_path / "short.bin", n=17)
     got, out, err = ebit(f"keys {words}")

@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import signal
+import sqlite3
 import ssl
 import subprocess
 import sys
@@ -14,22 +15,17 @@ from uuid import UUID
 import numpy as np
 import pytest
 
-from ebit.cli import main
 from ebit.cli.main import run
 from ebit.protocols.certificates import Certificates, make_certificates
 from ebit.protocols.key_store import KeyStore
 from ebit.protocols.secret_bits import SecretBits
 
 pytest.importorskip("aiohttp")
-RUN = (
-    "import sys; from ebit.cli import main; main.COMMANDS['serve'] = 'Hand out keys.'; "
-    "sys.exit(main.run(sys.argv[1:]))"
-)
+RUN = "import sys; from ebit.cli.main import run; sys.exit(run(sys.argv[1:]))"
 
 
 @pytest.fixture(autouse=True)
-def known(monkeypatch, tmp_path):
-    monkeypatch.setitem(main.COMMANDS, "serve", "Hand out keys.")
+def here(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
 
 
@@ -131,8 +127,8 @@ def test_it_makes_certificates(tmp_path, capsys):
         ("", "give --store"),
         ("--store none.db --sae alice --peer-sae bob --certificates tls", "no key store none.db"),
         ("--store a.db --sae alice --peer-sae bob", "give --certificates"),
-        ("--store a.db --peer-sae bob --certificates tls", "saes must be one or more names"),
-        ("--store a.db --sae alice --certificates tls", "peer_saes must be"),
+        ("--store a.db --peer-sae bob --certificates tls", "give --sae"),
+        ("--store a.db --sae alice --certificates tls", "give --peer-sae"),
         ("--store a.db --sae alice --peer-sae alice --certificates tls", "at both"),
         ("--store a.db --sae alice --peer-sae bob --certificates none", "cannot be read"),
         (
@@ -145,6 +141,10 @@ def test_it_makes_certificates(tmp_path, capsys):
             "--store a.db --sae alice --peer-sae bob --certificates tls --host 203.0.113.7",
             "must be a free address of this machine",
         ),
+        (
+            "--store a.db --sae alice --peer-sae bob --certificates tls --max-key-size 1e6",
+            "at most 65536, but was 1000000",
+        ),
         ("--make-certificates tls --sae alice", "is there already"),
         ("--make-certificates new --sae a/b", "letters, digits"),
     ],
@@ -155,4 +155,18 @@ def test_what_is_refused_in_one_line(tmp_path, capsys, words, said):
     out, err = capsys.readouterr()
     assert out == ""
     assert said in err
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_a_damaged_store_is_refused_before_it_serves(tmp_path, capsys):
+    lab(tmp_path)
+    db = sqlite3.connect(tmp_path / "a.db")
+    db.execute("UPDATE pieces SET sealed = zeroblob(length(sealed))")
+    db.commit()
+    db.close()
+    words = "serve --store a.db --sae alice --peer-sae bob --certificates tls --port 0"
+    assert run(words.split()) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "a.db is damaged (piece 0 of block" in err
     assert len(err.strip().splitlines()) == 1

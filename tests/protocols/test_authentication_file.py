@@ -7,6 +7,7 @@ import random
 import shutil
 import sqlite3
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +51,7 @@ def session(paths: tuple[Path, Path]) -> list[bool]:
 
 
 def test_two_files_of_one_key(tmp_path: Path) -> None:
-    paths = new_auth_key(tmp_path / "us", tags=5)
+    paths = new_auth_key(tmp_path / "us two? #1 %20 é", tags=5)
     a, b = AuthKey(paths[0]), AuthKey(str(paths[1]))
     assert (a.role, b.role, a.peer, b.peer) == ("alice", "bob", "bob", "alice")
     assert a.id == b.id
@@ -60,10 +61,7 @@ def test_two_files_of_one_key(tmp_path: Path) -> None:
     assert a.status().secrecy == "own"
     assert a.status().bits_spent == 128
     assert a.status().to_dict()["bits_left"] == 128 * 9
-    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == [
-        "us.alice",
-        "us.bob",
-    ]
+    assert sorted(path for path in tmp_path.iterdir() if path.is_file()) == list(paths)
 
 
 def test_two_keys_differ(tmp_path: Path) -> None:
@@ -179,7 +177,7 @@ def test_what_is_no_key_is_refused(tmp_path: Path) -> None:
     for name, content in (("empty", b""), ("text", b"my key " * 99)):
         (tmp_path / name).write_bytes(content)
         (tmp_path / name).chmod(0o600)
-        with pytest.raises(AuthError, match="is no pre-shared key|cannot be used"):
+        with pytest.raises(AuthError, match=r"is no pre-shared key|cannot be used"):
             AuthKey(tmp_path / name)
     other = tmp_path / "other"
     db = sqlite3.connect(other)
@@ -213,12 +211,13 @@ def test_nobody_turns_a_position_back(tmp_path: Path) -> None:
         AuthKey(path).take()
 
 
-@pytest.mark.parametrize("count", [150, pytest.param(2000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [40, pytest.param(250, marks=pytest.mark.slow)])
 def test_a_damaged_file_gives_no_wrong_key(count: int, tmp_path: Path) -> None:
     paths = files(tmp_path, tags=4)
     whole = {path: path.read_bytes() for path in paths}
     rng = random.Random(3)
     refused = 0
+    said: list[str] = []
     for _ in range(count):
         path = rng.choice(paths)
         spoilt = bytearray(whole[path])
@@ -229,16 +228,15 @@ def test_a_damaged_file_gives_no_wrong_key(count: int, tmp_path: Path) -> None:
             ends = converse(*(authenticate(Authenticator(p)) for p in paths))
             oks = [end.value is not None and end.value.ok for end in ends]
         except EbitError as error:
-            assert "\n" not in str(error)
+            said.append(str(error))
             oks = [False, False]
-        for end in () if oks == [False, False] else ends:
-            assert end.error is None or isinstance(end.error, EbitError)
         refused += oks != [True, True]
         for p in paths:
             p.write_bytes(whole[p])
             Path(f"{p}-journal").unlink(missing_ok=True)
     print(f"\n{refused} of {count} damaged files refused")
     assert refused > count / 3
+    assert not any("\n" in words for words in said)
 
 
 @needs_fork
@@ -269,8 +267,9 @@ class Bench:
     """Two files, and two sides that write down what leaves them before they go on."""
 
     def __init__(self, folder: Path) -> None:
-        self.paths = files(folder, tags=12)
+        self.paths = files(folder, tags=3)
         self.out = folder / "out"
+        self.more = SecretBits.of_bytes(np.random.default_rng(5).bytes(64))
 
     def work(self) -> None:
         """A session, an append, and a session."""
@@ -278,9 +277,8 @@ class Bench:
             sides = [self._noting(path) for path in self.paths]
             converse(*sides)
             if step == 0:
-                more = SecretBits.of_bytes(np.random.default_rng(5).bytes(64))
                 for path in self.paths:
-                    AuthKey(path).append(more)
+                    AuthKey(path).append(self.more)
 
     def _noting(self, path: Path) -> Party[None]:
         """Authenticate, and note each tag that leaves, with what it covered."""
@@ -299,21 +297,24 @@ class Bench:
 
     def check(self) -> int:
         """No pad twice, now or after more sessions until all are spent; how many were lost."""
-        for _ in range(20):
+        for path in self.paths:
+            with suppress(AuthError):  # appended before it was killed
+                AuthKey(path).append(self.more)
+        for _ in range(6):
             ends = converse(*(self._noting(path) for path in self.paths))
             assert all(end.error is None for end in ends)
         lines = self.out.read_text().splitlines()
         used = [tuple(line.split()[:2]) for line in lines]
         assert len(set(used)) == len(used), "a pad was used twice"
         assert len({line.split()[2] for line in lines}) == len(lines)
-        for path in self.paths:
-            key = AuthKey(path)
-            assert key.status().to_send == 0 or key.status().to_receive <= 12
-        return 24 - len(used)
+        for path in self.paths:  # both have what was appended now, and both have spent it
+            status = AuthKey(path).status()
+            assert 0 in (status.to_send, status.to_receive)
+        return 10 - len(used)
 
 
 @needs_fork
-@pytest.mark.parametrize("count", [8, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [5, pytest.param(40, marks=pytest.mark.slow)])
 def test_killed_at_any_line_uses_no_pad_twice(
     count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -336,7 +337,7 @@ def test_killed_at_any_line_uses_no_pad_twice(
 def test_killed_at_any_time_uses_no_pad_twice(tmp_path: Path) -> None:
     rng = random.Random(2)
     kills = 0
-    for k in range(40):
+    for k in range(20):
         bench = Bench(tmp_path / f"time{k}")
         kills += killed_after(rng.uniform(0, 0.06), bench.work)
         bench.check()

@@ -195,6 +195,25 @@ def test_no_answer_without_a_valid_certificate_of_the_authority(server, made, tm
     assert not _refused(server, client(made))
 
 
+def test_what_is_no_http_is_400_in_json_too(server, made):
+    context = ssl.create_default_context(cafile=str(made.ca))
+    context.load_cert_chain(made.certificate("alice"), made.key("alice"))
+    for raw in (
+        b"NONSENSE\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET / HTTP/1.1\r\na\x00: b\r\n\r\n",
+    ):
+        with socket.create_connection(("localhost", server.port), timeout=20) as plain:
+            secure = context.wrap_socket(plain, server_hostname="localhost")
+            secure.sendall(raw)
+            said = b""
+            while part := secure.recv(1000):
+                said += part
+        head, _, body = said.partition(b"\r\n\r\n")
+        assert head.split()[1] == b"400"
+        assert json.loads(body) == {"message": "the request shall be HTTP"}
+
+
 def test_old_versions_of_tls_and_plain_http_are_refused(server, made):
     context = ssl.create_default_context(cafile=str(made.ca))
     context.load_cert_chain(made.certificate("alice"), made.key("alice"))

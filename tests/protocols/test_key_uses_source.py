@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
+import sys
 import threading
 import uuid
 from itertools import pairwise
@@ -89,10 +91,10 @@ def test_a_stretch_that_is_not_accepted_stays_unused(ends: tuple[Path, Path]) ->
         bob.find(name, "a tag", accept=refuse)
     assert bob.left() == 2000
     got: list[SecretBits] = []
-    bob.find(name, "a tag", accept=got.append)
+    bob.find(name, "a tag", accept=got.append, once=True)
     assert got == [key]
     with pytest.raises(SpentError, match="this is a replay"):
-        bob.find(name, "a tag", accept=got.append)
+        bob.find(name, "a tag", accept=got.append, once=True)
 
 
 def test_threads_that_take_at_once_get_different_bits(ends: tuple[Path, Path]) -> None:
@@ -168,3 +170,35 @@ def test_a_store_serves_as_well(tmp_path: Path) -> None:
         bob.find("key#0+256", "a file")
     for store in stores:
         store.close()
+
+
+def test_another_key_in_the_file_begins_a_new_count(ends: tuple[Path, Path]) -> None:
+    KeyFile(ends[0]).take(1600, "x")
+    assert KeyFile(ends[0]).left() == 400
+    ends[0].write_bytes(bits(2, 2000).reveal_bytes())
+    assert KeyFile(ends[0]).left() == 2000
+    ends[0].write_bytes(bits(size=2000).reveal_bytes())
+    assert KeyFile(ends[0]).left() == 400
+
+
+@pytest.mark.slow
+def test_a_taker_that_is_killed_hands_out_nothing_twice(ends: tuple[Path, Path]) -> None:
+    code = (
+        "import sys; from ebit.protocols.key_uses import KeyFile; keys = KeyFile(sys.argv[1])\n"
+        "while True: print(keys.take(8, 'x')[0], flush=True)"
+    )
+    names: list[str] = []
+    for seen in (3, 5, 8):
+        taker = subprocess.Popen(
+            [sys.executable, "-P", "-c", code, ends[0]], stdout=subprocess.PIPE, text=True
+        )
+        assert taker.stdout is not None
+        lines = [taker.stdout.readline() for _ in range(seen)]
+        taker.kill()
+        lines += taker.stdout.readlines()
+        taker.wait()
+        names += [line.strip() for line in lines if line.endswith("\n")]
+    assert len(names) == len(set(names)) >= 16
+    left = KeyFile(ends[0]).left()
+    assert left <= 2000 - 8 * len(names)  # what was printed is counted, and perhaps one more each
+    assert left >= 2000 - 8 * (len(names) + 3)

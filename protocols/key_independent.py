@@ -1,0 +1,406 @@
+"""Device-independent keys: the plan, and Alice and Bob who trust no device.
+
+Every round's outcomes go into the key. Alice tells a syndrome of all of hers at once, and nothing that
+depends on Bob's bits is said before he has hers: parities that go back and forth, as Cascade's do, would
+tell Eve's devices what no theorem allows for. From Alice's bits Bob counts how many of the tests were
+lost, and stops if there were more than was fixed before.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ebit.games import ArgumentError
+from ebit.protocols.conversation import ChannelError, Expect, Message, Party
+from ebit.protocols.key_parties import (
+    KeyEnding,
+    SiftingLaw,
+    chsh_value,
+    same_plan,
+    sealed_ending,
+    shortened,
+)
+from ebit.protocols.sifting import (
+    Bytes,
+    RawSide,
+    bits_from_body,
+    body_of_bits,
+    body_of_settings,
+    settings_from_body,
+)
+
+if TYPE_CHECKING:
+    from ebit.protocols.authentication import Authenticator
+
+__all__ = ["IndependentPlan", "independent_alice", "independent_bob", "plan_independent"]
+
+Bits = npt.NDArray[np.uint8]
+_THEOREM = "nadlinger-2022"
+_FAILURE = 1e-3  # chance that honest bits cannot be decoded
+_LEAST_QBER = 1e-4  # error rate of key rounds that is planned for at least
+_LEAST_F = (
+    1.1  # syndrome over n h(q) at least: the codes fall behind their plan at high error rates
+)
+_FAULT = 1e-6
+_SIGMAS = 5.0  # of the number of test rounds
+_VERIFICATION = 64  # bits; the theorem's own constant covers them
+
+
+@dataclass(frozen=True)
+class IndependentPlan:
+    """What both parties agree on before the first round of a device-independent key.
+
+    Attributes:
+        protocol, theorem: names. rounds: n, key and test together.
+        test_fraction: gamma. S, qber: expected.
+        tolerated_losses: tests that may be lost; tolerated is their share of the tests expected.
+        leak_cap: bits of the syndrome. length: of the key, 0 if none can be had.
+        net_length: less what authentication uses up.
+        epsilon: soundness error, correctness included.
+        parameters: of the theorem.
+        verification_bits: of the hash that compares; part of the theorem's constant.
+        reason: why there is no key, "" if there is one. rounds_needed: from which on there would be.
+        assumptions, not_given: what it rests on, and what it does not say.
+    """
+
+    protocol: str
+    theorem: str
+    rounds: int
+    test_fraction: float
+    S: float
+    qber: float
+    tolerated_losses: int
+    tolerated: float
+    leak_cap: int
+    length: int
+    net_length: int
+    epsilon: float
+    parameters: Mapping[str, float]
+    verification_bits: int
+    reason: str
+    rounds_needed: int | None
+    assumptions: tuple[str, ...]
+    not_given: tuple[str, ...]
+
+    @property
+    def epsilon_total(self) -> float:
+        """The soundness error, which covers correctness."""
+        return self.epsilon
+
+    def syndromes(self, tests: int) -> tuple[Any, Any]:
+        """Return how the syndromes are told, of the test rounds and of the key rounds.
+
+        Args:
+            tests: how many rounds test, which both know once the settings are announced.
+        """
+        return _syndromes(tests, self.rounds - tests, self.S, self.qber)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain data; `from_dict` reads it back."""
+        plain = asdict(self)
+        plain["assumptions"], plain["not_given"] = list(self.assumptions), list(self.not_given)
+        return plain
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> IndependentPlan:
+        """Return the plan that `to_dict` wrote."""
+        given = {name: plain[name] for name in cls.__dataclass_fields__}
+        given["assumptions"] = tuple(given["assumptions"])
+        given["not_given"] = tuple(given["not_given"])
+        return cls(**given)
+
+
+def _syndromes(tests: int, keys: int, S: float, qber: float) -> tuple[Any, Any]:
+    """Codes of their own for rounds that differ so much: tests are lost far more often.
+
+    None where a code would tell nearly all: then all is told.
+    """
+    from ebit.analysis.key_asymptotic import binary_entropy
+    from ebit.analysis.ldpc import plan_syndrome
+
+    def code(n: int, rate: float) -> Any:
+        least = math.ceil(_LEAST_F * n * binary_entropy(rate))
+        try:
+            found = plan_syndrome(n, rate, failure=_FAILURE / 2)
+            return found if found.leak_bits >= least else plan_syndrome(n, rate, leak_bits=least)
+        except ArgumentError:
+            return None
+
+    return code(tests, (4 - S) / 8), code(keys, max(qber, _LEAST_QBER))
+
+
+def _told(codes: tuple[Any, Any], tests: int, keys: int) -> int:
+    """Bits that are told: those of the syndromes, or all of them."""
+    sizes = (tests, keys)
+    return sum(
+        n if code is None else int(code.leak_bits) for code, n in zip(codes, sizes, strict=True)
+    )
+
+
+def _leak(rounds: int, gamma: float, S: float, qber: float) -> int:
+    """The most that both syndromes tell, however many rounds test."""
+    spread = _SIGMAS * math.sqrt(rounds * gamma * (1 - gamma))
+    most = min(rounds, math.ceil(rounds * gamma + spread))
+    keys = rounds - max(0, math.floor(rounds * gamma - spread))
+    return _told(_syndromes(most, keys, S, qber), most, keys)
+
+
+def plan_independent(
+    rounds: int,
+    *,
+    S: float,
+    qber: float,
+    epsilon: float = 1e-10,
+    test_fraction: float | None = None,
+) -> IndependentPlan:
+    """Fix everything about a device-independent run before it.
+
+    Args:
+        rounds: key and test together. S, qber: expected of honest devices.
+        epsilon: soundness error. test_fraction: share of tests; the best one if None.
+
+    Returns:
+        The plan; length 0 with a reason where there is no key.
+
+    Raises:
+        ArgumentError: an argument out of range.
+
+    Source:
+        Nadlinger et al., Nature 607, 682 (2022), eq. (73) of its supplement.
+    """
+    from ebit.analysis.key_diqkd_optimise import diqkd_length, diqkd_rounds_needed
+
+    S = min(S, 8**0.5)
+    first = diqkd_length(rounds, S=S, qber=qber, epsilon=epsilon, test_fraction=test_fraction)
+    gamma = first.test_fraction
+    leak = _leak(rounds, gamma, S, qber)
+    found = diqkd_length(rounds, S=S, qber=qber, epsilon=epsilon, test_fraction=gamma, leak=leak)
+    reason, needed = "", None
+    if not found.net_length:
+        needed = diqkd_rounds_needed(S=S, qber=qber, epsilon=epsilon, above=rounds)
+        reason = (
+            f"no number of rounds gives a key at S = {S:.4f} and {100 * qber:.2f} % errors"
+            if needed is None
+            else f"{rounds:,} rounds are too few at S = {S:.4f} and {100 * qber:.2f} % errors; about "
+            f"{needed:,} would do"
+        )
+    expected = max(1.0, rounds * gamma)
+    return IndependentPlan(
+        protocol="diqkd",
+        theorem=_THEOREM,
+        rounds=rounds,
+        test_fraction=gamma,
+        S=S,
+        qber=qber,
+        tolerated_losses=found.tolerated_losses,
+        tolerated=found.tolerated_losses / expected,
+        leak_cap=leak,
+        length=found.length if found.net_length else 0,
+        net_length=found.net_length,
+        epsilon=epsilon,
+        parameters=asdict(found.parameters),
+        verification_bits=_VERIFICATION,
+        reason=reason,
+        rounds_needed=needed,
+        assumptions=(
+            "quantum theory; no signal leaves either side but what the protocol says",
+            "settings are drawn at random, independent of the devices, and which rounds test is not "
+            "known to the devices before",
+            "each side's device gets its setting alone: the two do not communicate during a round",
+            "devices may have memory, and may have been built by Eve",
+        ),
+        not_given=(
+            "a loophole-free test: nothing separates two devices in one simulator or on one chip",
+            "security if the same devices are used again: they may leak old keys through later "
+            "announcements (Barrett, Colbeck, Kent, PRL 110, 010503 (2013))",
+        ),
+    )
+
+
+def independent_alice(
+    side: RawSide,
+    plan: IndependentPlan,
+    law: SiftingLaw,
+    *,
+    auth: Authenticator | None,
+    random: Bytes,
+) -> Party[KeyEnding]:
+    """Alice: hers is the key. The arguments are those of `ebit.protocols.key_parties.alice`."""
+    from ebit.protocols.syndrome import syndrome_alice
+    from ebit.protocols.verification import verify_alice
+
+    yield from same_plan(plan, first=True)
+    theirs = settings_from_body((yield Expect("bob's settings")), side.n, law.settings[1])
+    yield Message("alice's settings", body_of_settings(side.settings, law.settings[0]))
+    tests = _tests(side.settings, theirs, law)
+    facts = _facts(side.n, tests)
+    if not plan.length:
+        yield Message("alice's test bits", np.packbits(side.bits[tests]).tobytes())
+        return KeyEnding(None, plan.reason, facts)
+    codes = plan.syndromes(int(tests.sum()))
+    leak = _told(codes, int(tests.sum()), int((~tests).sum()))
+    if leak > plan.leak_cap:
+        return KeyEnding(None, _too_many_tests(int(tests.sum()), plan), facts)
+    for code, part in zip(codes, (tests, ~tests), strict=True):
+        if code is None:
+            told = side.bits[part]
+            yield Message("bits", body_of_bits(told), leaks=len(told))
+        else:
+            yield from syndrome_alice(side.bits[part], code)
+    facts.update(leak_bits=leak, message_rounds=1, raw_bits=side.n)
+    where = np.arange(side.n)
+    if (yield Expect("decoded")) != b"yes":
+        return KeyEnding(
+            None, "the other side could not decode the syndrome", facts, where, side.bits
+        )
+    if not (yield from verify_alice(side.bits, random=random)):
+        return KeyEnding(None, "verification failed: the bits differ", facts, where, side.bits)
+    if (yield Expect("accepted")) != b"yes":
+        return KeyEnding(None, "the other side found too many lost tests", facts, where, side.bits)
+    seed = np.frombuffer(random((side.n + plan.length + 6) // 8), np.uint8)
+    yield Message("hash seed", seed.tobytes())
+    key = shortened(side.bits, seed, plan.length)
+    return (yield from sealed_ending(KeyEnding(key, "", facts, where, side.bits), plan, auth))
+
+
+def independent_bob(
+    side: RawSide,
+    plan: IndependentPlan,
+    law: SiftingLaw,
+    *,
+    auth: Authenticator | None,
+    random: Bytes,
+) -> Party[KeyEnding]:
+    """Bob: he guesses Alice's bits, and corrects his guess by her syndrome."""
+    del random
+    from ebit.protocols.syndrome import syndrome_bob
+    from ebit.protocols.verification import verify_bob
+
+    yield from same_plan(plan, first=False)
+    yield Message("bob's settings", body_of_settings(side.settings, law.settings[1]))
+    theirs = settings_from_body((yield Expect("alice's settings")), side.n, law.settings[0])
+    tests = _tests(theirs, side.settings, law)
+    facts = _facts(side.n, tests)
+    # A round that is won has a + b = x y: that is his guess of her bit.
+    lost_pair = np.array(law.chsh[3], np.uint8)
+    flip = (theirs == lost_pair[0]) & (side.settings == lost_pair[1]) & tests
+    guess = side.bits ^ flip.astype(np.uint8)
+    if not plan.length:
+        body = yield Expect("alice's test bits")
+        if len(body) != (int(tests.sum()) + 7) // 8:
+            raise ChannelError(f"test bits must be {int(tests.sum())}, but {len(body)} bytes came")
+        hers = np.unpackbits(np.frombuffer(body, np.uint8), count=int(tests.sum()))
+        _count(facts, hers ^ guess[tests], theirs[tests], side.settings[tests], law)
+        return KeyEnding(None, plan.reason, facts)
+    codes = plan.syndromes(int(tests.sum()))
+    leak = _told(codes, int(tests.sum()), int((~tests).sum()))
+    if leak > plan.leak_cap:
+        return KeyEnding(None, _too_many_tests(int(tests.sum()), plan), facts)
+    hers, failed = guess.copy(), ""
+    rates = ((4 - plan.S) / 8, max(plan.qber, _LEAST_QBER))
+    for code, part, rate, name in zip(codes, (tests, ~tests), rates, ("test", "key"), strict=True):
+        if code is None:
+            hers[part] = bits_from_body((yield Expect("bits")), int(part.sum()), "bits")
+            continue
+        done = yield from syndrome_bob(guess[part], code, rate)
+        if done.failed or done.bits is None:
+            failed = failed or f"of the {name} rounds, {done.reason}"
+        else:
+            hers[part] = done.bits
+    facts.update(leak_bits=leak, message_rounds=1, raw_bits=side.n)
+    where = np.arange(side.n)
+    yield Message("decoded", b"no" if failed else b"yes")
+    if failed:
+        return KeyEnding(None, failed, facts, where)
+    if not (yield from verify_bob(hers)):
+        return KeyEnding(None, "verification failed: the corrected bits differ", facts, where)
+    wrong = hers ^ guess
+    _count(facts, wrong[tests], theirs[tests], side.settings[tests], law)
+    keys = int((~tests).sum())
+    facts["qber"] = float(wrong[~tests].mean()) if keys else None
+    facts["qbers"] = {law.key_name: facts["qber"]} if keys else {}
+    facts["corrected"] = int(wrong.sum())
+    lost = int(wrong[tests].sum())
+    impossible = too_good(lost, int(tests.sum()))
+    accepted = lost <= plan.tolerated_losses and not impossible
+    yield Message("accepted", b"yes" if accepted else b"no")
+    if impossible:
+        reason = (
+            f"S is {facts['S']:.3f}, more than quantum devices reach whose settings cannot be foreseen: "
+            "settings are predicted, or the devices talk to each other"
+        )
+        return KeyEnding(None, reason, facts, where)
+    if not accepted:
+        reason = (
+            f"{lost:,} of {int(tests.sum()):,} tests were lost, more than the {plan.tolerated_losses:,} "
+            f"that the plan tolerates: S is {facts['S']:.3f}, {plan.S:.3f} was expected"
+        )
+        return KeyEnding(None, reason, facts, where)
+    seed = yield Expect("hash seed")
+    if len(seed) != (side.n + plan.length + 6) // 8:
+        raise ChannelError(
+            f"the hash's seed must have {(side.n + plan.length + 6) // 8} bytes, but had {len(seed)}"
+        )
+    key = shortened(hers, np.frombuffer(seed, np.uint8), plan.length)
+    return (yield from sealed_ending(KeyEnding(key, "", facts, where, hers), plan, auth))
+
+
+def too_good(lost: int, tests: int) -> bool:
+    """Say whether so few tests are lost by quantum devices with a probability below 1e-6.
+
+    Whatever the devices do, each test is lost with probability (2 - sqrt 2)/4 at least given all before
+    it, so that the binomial tail bounds the chance.
+
+    Example:
+        >>> too_good(146, 1000), too_good(20, 1000)
+        (False, True)
+
+    Source:
+        B. S. Cirelson, Lett. Math. Phys. 4, 93 (1980).
+    """
+    from ebit.analysis.binomial import log_lower_tail
+
+    least = (2 - math.sqrt(2)) / 4
+    return tests > 0 and log_lower_tail(lost, tests, least) < math.log(_FAULT)
+
+
+def _tests(a: Bits, b: Bits, law: SiftingLaw) -> npt.NDArray[np.bool_]:
+    """Which rounds test; a pair of settings that is neither key nor test is nobody's plan."""
+    table = np.full((256, 256), -1, dtype=np.int8)
+    table[law.key] = 0
+    for pair in law.chsh:
+        table[pair] = 1
+    kinds = table[a, b]
+    if (kinds < 0).any():
+        raise ChannelError(
+            "settings must be those of the key or of a test, but others were announced"
+        )
+    return np.asarray(kinds == 1, dtype=np.bool_)
+
+
+def _too_many_tests(tests: int, plan: IndependentPlan) -> str:
+    return (
+        f"{tests:,} rounds tested, {plan.test_fraction * plan.rounds:,.0f} were expected: their syndromes "
+        f"would tell more than the {plan.leak_cap:,} bits of the plan"
+    )
+
+
+def _facts(n: int, tests: npt.NDArray[np.bool_]) -> dict[str, Any]:
+    return {"sifted": n, "test_bits": int(tests.sum())}
+
+
+def _count(facts: dict[str, Any], lost: Bits, x: Bits, y: Bits, law: SiftingLaw) -> None:
+    """S of the tests: a test is won where the guess was right."""
+    agree, total = [], []
+    for i, pair in enumerate(law.chsh):
+        here = (x == pair[0]) & (y == pair[1])
+        won = int((lost[here] == 0).sum())
+        total.append(int(here.sum()))
+        agree.append(won if i < 3 else total[-1] - won)
+    facts["S"] = chsh_value(agree, total)
