@@ -43,8 +43,11 @@ def eve_of(
         )
         return found
     if attack.startswith(("memory", "predicted-settings")):
-        found["says"] = (
-            "her devices hold no qubit: she knows every key bit, and no test is won by it"
+        found["kept"] = not key_bits
+        found["says"] = "her devices hold no qubit: she knows every key bit" + (
+            "; settings could be foreseen, against the assumption, and no test shows it: THE KEY IS HERS"
+            if key_bits
+            else ", and there is no key"
         )
         return found
     experiment = cast("Experiment", run.experiment)
