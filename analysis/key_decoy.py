@@ -152,8 +152,8 @@ def decoy_length(
         True
 
     Source:
-        Lim, Curty, Walenta, Xu, Zbinden, PRA 89, 022307 (2014), eqs. 1 to 5; phi is raised to what
-        Hoeffding, J. Am. Stat. Assoc. 58, 13 (1963), allows where errors are few.
+        Lim, Curty, Walenta, Xu, Zbinden, PRA 89, 022307 (2014), eqs. 1 to 5; phi is raised to the
+        bound of Hoeffding, J. Am. Stat. Assoc. 58, 13 (1963), which holds where errors are few too.
     """
     mu, p = _checked(intensities, odds, (key_counts, test_counts, test_errors))
     check_probability("eps_sec", eps_sec, open_ends=True)
@@ -188,7 +188,8 @@ def _phase_error(errors: float, sample: float, rest: float, eps_sec: float) -> f
 
     The larger of the paper's expression and of the bound p with sample D(b || p) = 2 ln(21 / eps_sec),
     p the rate of both together, which holds at any number of errors (Hoeffding 1963). The paper's is an
-    expansion for many: at 100 errors of the sample its chance to fail is 1e8 times the one it states.
+    expansion for many: at 20 errors of the sample it fails far more often than it states. Where it
+    holds, this one's margin is a fifth wider, which costs less than 1 % of a long key.
     """
     if sample <= 0 or rest <= 0:
         return 0.5

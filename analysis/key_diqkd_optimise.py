@@ -21,6 +21,7 @@ from ebit.analysis.key_diqkd import (
 __all__ = ["best_parameters", "diqkd_length", "diqkd_rounds_needed"]
 
 _MOST = 10**13
+_NONE = 1e18  # lost bits that stand for "not allowed"
 
 
 def diqkd_length(
@@ -67,7 +68,7 @@ def diqkd_length(
     threshold = tolerated_win_rate(n, test_fraction, S, sigmas=sigmas)
     told = math.ceil(diqkd_leak(n, test_fraction, S, qber) if leak is None else leak)
     parameters, best = _best(n, test_fraction, threshold, told, epsilon)
-    length = max(0, math.floor(best))
+    length = math.floor(max(0.0, best))
     net = length - CONSUMED
     return DiqkdLength(
         rounds=n,
@@ -131,8 +132,9 @@ def _best(
 
     def loss(x: Sequence[float]) -> float:
         if not 0.7501 <= x[0] <= 0.8535:
-            return 1e18 * (1 + abs(x[0] - 0.8))
-        return -accumulated_length(n, test_fraction, threshold, leak, _parameters(n, epsilon, x))
+            return _NONE * (1 + abs(x[0] - 0.8))
+        bits = accumulated_length(n, test_fraction, threshold, leak, _parameters(n, epsilon, x))
+        return min(_NONE, -bits)
 
     # A tangent a little above the threshold, the order where n x V and 150 / x balance.
     start = [min(0.853, max(0.751, threshold)), 0.5 * math.log(2.0 / n), 4.0, 3.0, 1.0]

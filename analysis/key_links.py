@@ -165,9 +165,11 @@ def link_rate(
     1 - exp(-eta mu)). Pairs at rate R from the middle, each arm :math:`\sqrt{\eta_{fibre}}\,\eta_d`,
     with two detectors a side:
 
-    .. math:: S = R\,\eta_{arm} + 2 d, \quad \mathrm{true} = R\,\eta_{arm}^2, \quad
-              \mathrm{accidental} = S^2 \tau, \quad
-              E = \frac{e\,\mathrm{true} + \mathrm{accidental}/2}{\mathrm{true} + \mathrm{accidental}}
+    .. math:: t = 1 - e^{-R\,\eta_{arm}^2\tau}, \quad
+              a = (1 - t)\left(1 - e^{-(R\,\eta_{arm}(1-\eta_{arm}) + 2 d)\tau}\right)^2, \quad
+              E = \frac{e\,t + a/2}{t + a},
+
+    t the chance of a true coincidence in a window, a that of an accidental one.
 
     Endless runs: :math:`Q(1 - (1 + f) h(E))`, with nearly all signals in the key's basis.
 
@@ -214,12 +216,13 @@ def _single(link: Link, rounds: int | None, epsilon: float, theorem: str, f: flo
 
 def _pair_figures(link: Link, rate: float) -> tuple[float, float]:
     arm = math.sqrt(link.fibre) * link.detector_efficiency
-    singles = rate * arm + 2 * link.dark_rate
-    true, accidental = rate * arm * arm, singles * singles * link.window
+    true = -math.expm1(-rate * arm * arm * link.window)  # per window
+    single = -math.expm1(-(rate * arm * (1 - arm) + 2 * link.dark_rate) * link.window)
+    accidental = (1 - true) * single * single
     total = true + accidental
     if total <= 0:
         return 0.0, 0.5
-    return total / rate, (link.misalignment * true + accidental / 2) / total
+    return total / (rate * link.window), (link.misalignment * true + accidental / 2) / total
 
 
 def _pairs(link: Link, rounds: int | None, epsilon: float, theorem: str, f: float) -> LinkRate:

@@ -17,7 +17,15 @@ _INTRO = (
     "The tour: the best qubits are chosen from the calibration, a Bell test is run with settings "
     "drawn inside every shot, and the entropy of its outcomes is certified and extracted. Then the test is run "
     "with one circuit per setting, and on a state without entanglement; a state of four qubits and a fringe follow. Then the whole chip is mapped, and a run is "
-    "left to itself and picked up from the ledger."
+    "left to itself and picked up from the ledger. At the end Alice and Bob make a key, Eve listens to "
+    "another, and a letter is sealed with the first."
+)
+
+
+_LETTER = "Meet me where the two beams part. Bring what we measured.\n"
+_KEY_NOTE = (
+    "Both parties ran in one process here and the rounds came from a seed: this key demonstrates the "
+    "protocol and is no secret."
 )
 
 
@@ -49,12 +57,13 @@ def command(
         bell_section,
         chip_section,
         fringe_section,
+        key_section,
         random_section,
         save_chip_figures,
         save_score_figures,
         state_section,
     )
-    from ebit.protocols import begin, bell, chip_map, fringe, random_bits, resume, state
+    from ebit.protocols import begin, bell, chip_map, fringe, key, random_bits, resume, state
 
     drawn = steps.run(
         "Bell test, settings drawn inside every shot; random bits certified and extracted from it",
@@ -92,6 +101,16 @@ def command(
         "a run left to itself, and picked up from the ledger",
         lambda report: resume(begin("bell", backend, shots=20_000, seed=seed + 6).id),
     )
+    quiet_line = steps.run(
+        "a secret key by BB84",
+        lambda report: key(backend, rounds=100_000, seed=seed + 7, progress=report),
+    )
+    tapped = steps.run(
+        "the same, and Eve measures every signal",
+        lambda report: key(
+            backend, rounds=100_000, attack="intercept-resend", seed=seed + 7, progress=report
+        ),
+    )
     results = {
         "backend": backend,
         "seed": seed,
@@ -103,6 +122,8 @@ def command(
         "fringe": sweep.to_dict(),
         "map": chip.to_dict(),
         "resumed": picked.to_dict(),
+        "key": quiet_line.to_dict(),
+        "key_with_eve": tapped.to_dict(),
     }
 
     def write(_: Callable[[int, int], None]) -> None:
@@ -112,6 +133,9 @@ def command(
             coins.trials.save(folder / "trials.npz")
         if not drawn.refused:
             results["random"]["file"] = drawn.save(folder / "bits.bin").file
+        if not quiet_line.aborted:
+            results["key"]["file"] = quiet_line.save(folder / "key.bin").file
+            results["sealed"] = _seal(quiet_line, folder)
         save_json(folder / "results.json", results)
         save_score_figures(coins, folder)
         save_chip_figures(chip, folder)
@@ -126,6 +150,7 @@ def command(
                 state_section(ghz),
                 fringe_section(sweep),
                 chip_section(chip),
+                key_section([quiet_line, tapped], note=_KEY_NOTE),
             ],
             title=f"ebit demo on {backend}",
         )
@@ -135,7 +160,9 @@ def command(
     results["report"] = str(folder / "report.html")
     emit(
         results,
-        lambda: _text(drawn, coins, plain, product, ghz, sweep, chip, picked, results),
+        lambda: _text(
+            drawn, coins, plain, product, ghz, sweep, chip, picked, quiet_line, tapped, results
+        ),
         as_json=as_json,
     )
 
@@ -149,6 +176,22 @@ def _curves(drawn: Any) -> Any:
         return None
     rounds = tuple(round(10 ** (k / 2)) for k in range(6, 16))
     return entropy_curves(expected, rounds, epsilon=drawn.certificate.epsilon)
+
+
+def _seal(made: Any, folder: Path) -> str:
+    """Seal a letter with the key's first 256 bits, open it again, and return the sealed file's name."""
+    from ebit.games import write_whole
+    from ebit.protocols.key_uses_files import decrypt_file, encrypt_file
+
+    used = made.key.part(0, 256)
+    letter, sealed = folder / "letter.txt", folder / "letter.txt.sealed"
+    write_whole(letter, _LETTER)
+    encrypt_file(letter, sealed, used, key_id="demo")
+    opened = folder / "letter.opened.txt"
+    decrypt_file(sealed, opened, used)
+    if opened.read_text("utf-8") != _LETTER:
+        raise RefusedError("the sealed letter does not open to what was sealed")
+    return str(sealed)
 
 
 class _Steps:
@@ -176,6 +219,15 @@ def _bits(drawn: Any) -> str:
     )
 
 
+def _key(made: Any) -> str:
+    if made.aborted:
+        return f"none: {made.reason}"
+    return (
+        f"{made.key_bits:,} bits, {100 * made.qber:.2f} % errors, equal on both sides: "
+        f"{'yes' if made.keys_equal else 'NO'} (a demonstration, no secret)"
+    )
+
+
 def _text(
     drawn: Any,
     coins: Any,
@@ -185,6 +237,8 @@ def _text(
     sweep: Any,
     chip: Any,
     picked: Any,
+    quiet_line: Any,
+    tapped: Any,
     results: Any,
 ) -> str:
     def line(name: str, score: Any) -> str:
@@ -205,6 +259,9 @@ def _text(
             f"  {'fringe':<34} visibility {sweep.visibility:.4f}",
             f"  {'every pair of the chip':<34} {chip.summary}",
             line(f"job {picked.run.job[:8]}, picked up later", picked),
+            f"  {'a key by BB84':<34} {_key(quiet_line)}",
+            f"  {'the same with Eve':<34} {_key(tapped)}",
+            f"  {'a letter sealed with the key':<34} {results.get('sealed', 'none: there is no key')}",
             "",
             f"open {results['report']}  ({results['seconds']} s, seed {results['seed']}; the same "
             "seed gives the same rounds)",

@@ -7,6 +7,10 @@ is no key. A tag for each message would cost more than the key that is made.
 Each side first says which key it has and which pads are next. Bob sends his tag, over all before it;
 Alice, if it was right, sends hers, over all before it, Bob's tag included. The last message may be
 lost: then Alice has the key and Bob has not, which no protocol can help; none has a wrong one.
+
+Whoever gets as far as a whole conversation with Bob makes him spend a pad, whether or not he is Alice;
+Alice spends one only after a right tag. Compared tags are counted: their errors add over the life of
+a key.
 """
 
 from __future__ import annotations

@@ -80,8 +80,9 @@ class AuthKey:
 
     Alice's tags and Bob's tags have pads of their own. A pad that was taken is gone from the file, on
     disk, before it is returned: it cannot be used twice, by this process or another, nor after a
-    crash. What nothing here can see is an old copy of the file that was put back: the peer says which
-    of this side's pads it has seen, and `ebit.protocols.authentication` refuses to go below.
+    crash. What nothing here can see is an old copy of the file that was put back. An honest peer says
+    which pads it has seen, and then `ebit.protocols.authentication` refuses to go below; whoever plays
+    the peer does not say so, learns two tags of one pad, and from them the hash key. Keep no copies.
 
     Args:
         path: the file of this party, from `new_auth_key`.

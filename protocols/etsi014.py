@@ -7,7 +7,9 @@ What the standard says, and what is left to an implementation, is decided here; 
   URI among the certificate's alternative names.
 - A key is delivered at most once to each side. It leaves the store, on disk, before the answer is
   written: whoever breaks the connection off in between has lost it.
-- Keys are not shared by several slaves (max_SAE_ID_count is 0), which the standard allows.
+- Further slaves of a key (additional_slave_SAE_IDs) must be at the same KME as the first; each collects
+  it once. How many there may be (max_SAE_ID_count) depends on how many SAEs that KME serves: an id does
+  not name the slaves, it only vouches for them, and the groups that the KME must try are at most 256.
 - Too few keys are a 503; a path or a method that the standard does not have is a 400.
 - Keys that are for demonstration only are handed out if the store was opened for it, and every answer
   says so in the fields that the standard leaves for extensions.
@@ -18,6 +20,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import comb
 from typing import Any
 
 from ebit.games import ArgumentError, EbitError
@@ -42,6 +45,9 @@ from ebit.protocols.key_store import (
 from ebit.protocols.key_store_types import DEMONSTRATION
 
 __all__ = ["Answer", "Asked", "End", "KeyService", "Limits", "Refusal", "Request"]
+
+
+_MOST_GROUPS = 256
 
 
 @dataclass(frozen=True)
@@ -174,14 +180,19 @@ class KeyService:
         named, verb = route(request)
         if verb == "dec_keys":
             ids = key_ids_of(request, self.limits)
-            wish = Collect(named, caller, ids, "ETSI 014", end.peer_saes, end.saes)
+            most = _most_more(len(end.saes))
+            wish = Collect(named, caller, ids, "ETSI 014", end.peer_saes, end.saes, most)
             return Asked(end, wish, named, caller)
         order = None
         if verb == "enc_keys":
-            number, size = key_request_of(request, self.limits)
-            order = Deliver(caller, named, size, number, "ETSI 014")
-        if named not in end.peer_saes:
+            most = _most_more(len(end.peer_saes))
+            number, size, more = key_request_of(request, self.limits, most)
+            order = Deliver(caller, named, size, number, "ETSI 014", more)
+        slaves = (named, *(order.more if order else ()))
+        if not {*slaves} <= {*end.peer_saes}:
             raise Refusal(400, "slave_SAE_ID shall be an SAE of the target KME")
+        if len({*slaves}) != len(slaves):
+            raise Refusal(400, "additional_slave_SAE_IDs shall be others than slave_SAE_ID")
         return Asked(end, order, caller, named)
 
     def fulfil(self, asked: Sequence[Asked]) -> list[Answer]:
@@ -254,11 +265,22 @@ class KeyService:
             "max_key_per_request": limits.max_key_per_request,
             "max_key_size": limits.max_key_size,
             "min_key_size": limits.min_key_size,
-            "max_SAE_ID_count": 0,
+            "max_SAE_ID_count": _most_more(len(asked.end.peer_saes)),
         }
         if store.demonstration:
             status["status_extension"] = {"secrecy": DEMONSTRATION}
         return status
+
+
+def _most_more(saes: int) -> int:
+    """How many further slaves a key may have at a KME of so many SAEs: at most 256 groups to try."""
+    most = groups = 0
+    while most < saes:
+        groups += comb(saes - 1, most)
+        if groups > _MOST_GROUPS:
+            break
+        most += 1
+    return max(0, most - 1)
 
 
 def _container(keys: Sequence[DeliveredKey]) -> dict[str, Any]:

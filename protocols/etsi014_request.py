@@ -127,8 +127,15 @@ def route(request: Request) -> tuple[str, str]:
     return sae, verb
 
 
-def key_request_of(request: Request, limits: Limits) -> tuple[int, int]:
-    """Return (number, size in bits) of a "Get key".
+def key_request_of(
+    request: Request, limits: Limits, most_more: int = 0
+) -> tuple[int, int, tuple[str, ...]]:
+    """Return (number, size in bits, further slaves) of a "Get key".
+
+    Args:
+        request: what came.
+        limits: of sizes and numbers.
+        most_more: how many further slaves a key may have (max_SAE_ID_count).
 
     Raises:
         Refusal: wrong types, numbers outside the limits, or what this server does not support.
@@ -138,7 +145,7 @@ def key_request_of(request: Request, limits: Limits) -> tuple[int, int]:
 
     Example:
         >>> key_request_of(Request("GET", "", "number=3&size=512"), Limits())
-        (3, 512)
+        (3, 512, ())
     """
     if request.method == "GET":
         asked: dict[str, Any] = _query(request.query, ("number", "size"))
@@ -165,7 +172,10 @@ def key_request_of(request: Request, limits: Limits) -> tuple[int, int]:
             f"({limits.max_key_size})"
         )
     _extensions(asked)
-    return number, size
+    more = asked.get("additional_slave_SAE_IDs", [])
+    if len(more) > most_more:
+        raise _bad(f"additional_slave_SAE_IDs shall be at most max_SAE_ID_count ({most_more})")
+    return number, size, tuple(more)
 
 
 def key_ids_of(request: Request, limits: Limits) -> tuple[UUID, ...]:
@@ -214,8 +224,6 @@ def _extensions(asked: dict[str, Any]) -> None:
     more = asked.get("additional_slave_SAE_IDs", [])
     if not isinstance(more, list) or not all(isinstance(name, str) for name in more):
         raise _bad("additional_slave_SAE_IDs shall be an array of strings")
-    if more:
-        raise _bad("additional_slave_SAE_IDs shall be at most max_SAE_ID_count (0)")
     for name in ("extension_mandatory", "extension_optional"):
         value = asked.get(name, [])
         if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):

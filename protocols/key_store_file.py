@@ -32,6 +32,9 @@ _TABLES = (
     "CREATE TABLE uses (number INTEGER PRIMARY KEY, time TEXT NOT NULL, role TEXT NOT NULL, "
     "who TEXT NOT NULL, peer TEXT NOT NULL, key_id TEXT NOT NULL, bits INTEGER NOT NULL, "
     "purpose TEXT NOT NULL, secrecy TEXT NOT NULL, block TEXT NOT NULL)",
+    # What was taken off the pieces for other slaves of the same key.
+    "CREATE TABLE copies (key_id BLOB NOT NULL, sae TEXT NOT NULL, sealed BLOB NOT NULL, "
+    "PRIMARY KEY (key_id, sae))",
     # No bit can be handed out again, whoever writes to the table.
     "CREATE TRIGGER forwards BEFORE UPDATE OF next ON blocks WHEN NEW.next <= OLD.next "
     "BEGIN SELECT RAISE(ABORT, 'keys are handed out once'); END",
@@ -181,9 +184,6 @@ class StoreFile:
                 db.execute(f"PRAGMA journal_mode = {wanted}")
             db.execute("PRAGMA synchronous = FULL")
             db.execute("PRAGMA secure_delete = ON")
-            db.execute(
-                f"PRAGMA wal_autocheckpoint = {int(__import__('os').environ.get('CKPT', '1000'))}"
-            )
             words = db.execute("PRAGMA quick_check(1)").fetchone()[0]
             if words != "ok":
                 raise damaged(self.path, " ".join(str(words).split())[:80])

@@ -7,21 +7,33 @@ bits are
     24 bits   of the block's id
     32 bits   where in the block the key begins, in bytes
     13 bits   its bytes, less one
-    53 bits   HMAC-SHA256 of all that and of the names of master and slave, under 128 bits that were
+    53 bits   HMAC-SHA256 of all that and of the names of master and slaves, under 128 bits that were
               taken off the block when it was stored and are never part of a key
 
 The other KME reads the place, and knows from the last 53 bits that its peer has handed this key out,
 for this master and this slave: an SAE cannot make an id for a key that nobody gave it, except by
-trying 2^52 of them on average, one request each.
+trying 2^52 of them on average, one request each. (For a key that several slaves share, the KME tries
+the groups that the asking slave may belong to.)
 """
 
 from __future__ import annotations
 
 import hmac
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from uuid import UUID
 
-__all__ = ["ID_KEY_BYTES", "MOST_KEY_BYTES", "Place", "id_mac", "key_id", "parse_id", "tag_of"]
+__all__ = [
+    "ID_KEY_BYTES",
+    "MOST_KEY_BYTES",
+    "Place",
+    "groups_of",
+    "id_mac",
+    "key_id",
+    "parse_id",
+    "tag_of",
+]
 
 ID_KEY_BYTES = 16
 """Bytes that each block gives up for the ids."""
@@ -51,8 +63,24 @@ def tag_of(block: UUID) -> int:
     return block.int >> (128 - _TAG)
 
 
+def groups_of(names: Sequence[str], least: int, most: int) -> Iterator[tuple[str, ...]]:
+    """Return the groups of some names, of so many each, small ones first.
+
+    Example:
+        >>> list(groups_of("ab", 0, 2))
+        [(), ('a',), ('b',), ('a', 'b')]
+    """
+    for count in range(least, most + 1):
+        yield from combinations(names, count)
+
+
 def id_mac(
-    secret: bytes, block: UUID, border: int, place: tuple[int, int], master: str, slave: str
+    secret: bytes,
+    block: UUID,
+    border: int,
+    place: tuple[int, int],
+    master: str,
+    slaves: tuple[str, ...],
 ) -> int:
     """Return the 53 bits that vouch for an id.
 
@@ -61,13 +89,13 @@ def id_mac(
         block: the block's id.
         border: byte at which the second KME's part of the block begins.
         place: (start, bytes) of the key.
-        master, slave: names of the SAEs.
+        master, slaves: names of the SAEs, the slaves in alphabetical order.
     """
     start, size = place
     said = b"ebit key id 1" + block.bytes
-    for number in (border, start, size):
+    for number in (border, start, size, len(slaves)):
         said += number.to_bytes(8, "big")
-    for name in (master, slave):
+    for name in (master, *slaves):
         text = name.encode()
         said += len(text).to_bytes(4, "big") + text
     return int.from_bytes(hmac.digest(secret, said, "sha256")[:8], "big") >> (64 - _MAC)

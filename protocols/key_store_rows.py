@@ -16,6 +16,7 @@ from ebit.protocols.key_store_file import damaged
 from ebit.protocols.key_store_ids import (
     ID_KEY_BYTES,
     Place,
+    groups_of,
     id_mac,
     key_id,
     parse_id,
@@ -168,8 +169,10 @@ class Rows:
         for id, place in zip(wish.ids, places, strict=True):
             data = None
             if place is not None:
-                row, start, size = place
+                row, start, size, others = place
                 data = self._wipe(row, start, size)
+                if others:
+                    data = self._share(row, id, wish.slave, others, data)
             if place is None or data is None:
                 missing.append(id)
                 continue
@@ -236,13 +239,14 @@ class Rows:
         if data is None:
             raise damaged(self._path, f"block {row.id} lacks bytes that nobody had")
         border = row.facts["border"]
-        mac = id_mac(self._secret(row), row.id, border, (start, size), wish.master, wish.slave)
+        slaves = tuple(sorted((wish.slave, *wish.more)))
+        mac = id_mac(self._secret(row), row.id, border, (start, size), wish.master, slaves)
         id = key_id(Place(tag_of(row.id), start, size, mac))
-        self._note("master", wish.master, wish.slave, id, wish.purpose, row, size)
+        self._note("master", wish.master, ", ".join(slaves), id, wish.purpose, row, size)
         return DeliveredKey(id, SecretBits.of_bytes(data), row.facts["secrecy"])
 
-    def _place(self, id: UUID, wish: Collect) -> tuple[_Row, int, int] | None:
-        """Where a key lies that the peer handed out for this master and slave."""
+    def _place(self, id: UUID, wish: Collect) -> tuple[_Row, int, int, tuple[str, ...]] | None:
+        """Where a key lies that the peer handed out for these, and who else may have it."""
         said = parse_id(id)
         if said is None:
             return None
@@ -257,20 +261,22 @@ class Rows:
 
             def named(
                 master: str,
-                slave: str,
+                slaves: tuple[str, ...],
                 row: _Row = row,
                 secret: bytes = secret,
                 border: int = border,
                 place: tuple[int, int] = place,
             ) -> bool:
-                mac = id_mac(secret, row.id, border, place, master, slave)
+                mac = id_mac(secret, row.id, border, place, master, tuple(sorted(slaves)))
                 return compare_digest(mac.to_bytes(8, "big"), said.mac.to_bytes(8, "big"))
 
-            if named(wish.master, wish.slave):
-                return row, said.start, said.size
-            masters = dict.fromkeys((wish.master, *wish.masters))
             others = [name for name in wish.slaves if name != wish.slave]
-            if any(named(master, slave) for master in masters for slave in others):
+            for group in groups_of(others, 0, wish.more):
+                if named(wish.master, (wish.slave, *group)):
+                    return row, said.start, said.size, group
+            masters = dict.fromkeys((wish.master, *wish.masters))
+            groups = list(groups_of(others, 1, wish.more + 1))
+            if any(named(master, group) for master in masters for group in groups):
                 raise NotNamedError(f"{wish.slave} was not named for key {id}")
         return None
 
@@ -309,6 +315,29 @@ class Rows:
                 )
             start, size = start + count, size - count
         return taken
+
+    def _share(
+        self, row: _Row, id: UUID, slave: str, others: tuple[str, ...], data: bytes | None
+    ) -> bytes | None:
+        """Keep a key for its other slaves, when the first comes; take this one's copy later."""
+        if data is not None:
+            self._db.executemany(
+                "INSERT INTO copies VALUES (?, ?, ?)",
+                (
+                    (id.bytes, name, self._seal.close(row.id, id.bytes + name.encode(), data))
+                    for name in others
+                ),
+            )
+            return data
+        where = "WHERE key_id = ? AND sae = ?", (id.bytes, slave)
+        found = self._db.execute(f"SELECT sealed FROM copies {where[0]}", where[1]).fetchone()
+        if found is None:
+            return None
+        self._db.execute(f"DELETE FROM copies {where[0]}", where[1])
+        data = self._seal.open(row.id, id.bytes + slave.encode(), found[0])
+        if data is None:
+            raise damaged(self._path, f"a copy of key {id} was changed")
+        return data
 
     def _close(self, row: _Row, piece: int, there: int, data: bytes) -> bytes:
         """A sealed piece: a bit for each byte that is still there, and the bytes."""

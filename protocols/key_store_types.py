@@ -125,13 +125,21 @@ class DeliveredKey:
 
 @dataclass(frozen=True)
 class Deliver:
-    """A wish for new keys: ``number`` of ``bits`` each, for a master and a slave SAE."""
+    """A wish for new keys: ``number`` of ``bits`` each.
+
+    Attributes:
+        master, slave: the SAE that gets them, and the one at the other end that may collect them.
+        bits, number: size of each, and how many.
+        purpose: for the audit.
+        more: further slaves at the other end, each of which may collect them too.
+    """
 
     master: str
     slave: str
     bits: int
     number: int = 1
     purpose: str = ""
+    more: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -142,8 +150,9 @@ class Collect:
         master, slave: who had them, and who wants them.
         ids: the keys' ids.
         purpose: for the audit.
-        masters, slaves: all SAEs of the other end and of this one. They only serve to say whether an
-            unwelcome wish is for nobody's key or for somebody else's.
+        masters, slaves: all SAEs of the other end and of this one. They serve to say whether an
+            unwelcome wish is for nobody's key or for somebody else's, and to find shared keys.
+        more: how many further slaves a key may have.
     """
 
     master: str
@@ -152,6 +161,7 @@ class Collect:
     purpose: str = ""
     masters: tuple[str, ...] = ()
     slaves: tuple[str, ...] = ()
+    more: int = 0
 
 
 def check_wish(wish: Deliver) -> None:

@@ -110,8 +110,6 @@ def derive(
     made = np.frombuffer(expand(b"key", -(-bits // 8)), np.uint8).copy()
     if masks and quantum is not None:
         made ^= quantum.reveal()
-    if bits % 8:
-        made[-1] &= 0xFF << (8 - bits % 8) & 0xFF
     return Derived(
         SecretBits(made, bits),
         expand(b"confirm alice", 32),

@@ -114,11 +114,12 @@ def test_the_papers_expression_fails_at_few_errors() -> None:
     assert _phase_error(20.0, float(d), float(c), eps) > paper
 
 
-def test_many_errors_follow_the_paper() -> None:
+def test_many_errors_stay_near_the_paper() -> None:
     eps, d, c, b = 1e-10, 1e8, 1e9, 0.02
     inner = (c + d) / (c * d * (1 - b) * b) * (21 / eps) ** 2
     paper = b + math.sqrt((c + d) * (1 - b) * b / (c * d * math.log(2)) * math.log2(inner))
-    assert _phase_error(b * d, d, c, eps) == pytest.approx(paper, rel=1e-3)
+    # Hoeffding's bound has no polynomial factor: its margin is a fifth wider.
+    assert paper < _phase_error(b * d, d, c, eps) < b + 1.25 * (paper - b)
 
 
 def test_gain_against_a_simulated_detector() -> None:

@@ -236,3 +236,16 @@ def test_a_store_gives_the_quantum_keys(tmp_path, capsys):
     assert code == 0
     assert [one["fallback"] for one in plain["epochs"]] == [False, False, True]
     assert uuid.UUID(plain["epochs"][0]["quantum_key"])
+
+
+def test_the_other_ends_copy_is_found_once(key):
+    from ebit.cli.rekey import _copy
+    from ebit.protocols.key_uses import KeyFile, SpentError
+
+    assert _copy(None, "key#0+256") is None
+    assert _copy(KeyFile(key), "other#0+256") is None
+    found = _copy(KeyFile(key), "key#0+256")
+    assert found is not None
+    assert found.key.reveal_bytes() == key.read_bytes()[:32]
+    with pytest.raises(SpentError, match="this is a replay"):
+        _copy(KeyFile(key), "key#0+256")

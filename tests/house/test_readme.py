@@ -5,6 +5,10 @@ an earlier one wrote. Two commands are only tried out: `make` is asked whether i
 (`make check` runs it), and `pip install` stops short of installing. A block is left out only by a comment above it that says why:
 
     <!-- not run: needs an account -->
+
+and a block whose commands must leave with another code than 0 says so:
+
+    <!-- exit code 3: there is no key -->
 """
 
 import doctest
@@ -25,6 +29,7 @@ SHELL = {"console", "bash", "sh", "shell", "shell-session"}
 PYTHON = {"python", "py", "pycon"}
 RUN = {"ebit", "python", "python3"}
 PIP_DRY = "--dry-run --no-deps --no-build-isolation --quiet --disable-pip-version-check"
+EXIT = re.compile(r"<!--\s*exit code (\d+)\b.*-->")
 NOT_RUN = re.compile(r"<!--\s*not run:\s*\S.*-->")
 
 
@@ -35,6 +40,7 @@ class Block:
     language: str
     line: int
     text: str
+    code: int = 0
 
 
 def blocks(document: str) -> Iterator[Block]:
@@ -53,7 +59,8 @@ def blocks(document: str) -> Iterator[Block]:
                 break
             inner.append(text[min(indent, len(text) - len(text.lstrip())) :])
         if not NOT_RUN.search(above):
-            yield Block(language.lower(), number, "\n".join(inner))
+            told = EXIT.search(above)
+            yield Block(language.lower(), number, "\n".join(inner), int(told[1]) if told else 0)
         above = ""
 
 
@@ -66,7 +73,7 @@ def commands(block: Block) -> list[str]:
     return [line for line in lines if line and not line.startswith("#")]
 
 
-def _run(command: str, root: Path) -> None:
+def _run(command: str, root: Path, code: int = 0) -> None:
     words = shlex.split(command, comments=True)
     if words[0] == "make":
         if shutil.which("make") is None:  # Windows: the other commands are tried all the same
@@ -86,7 +93,7 @@ def _run(command: str, root: Path) -> None:
         timeout=600,
         env={**os.environ, "PATH": path},
     )
-    assert done.returncode == 0, f"`{command}` left with {done.returncode}:\n{done.stderr[-2000:]}"
+    assert done.returncode == code, f"`{command}` left with {done.returncode}:\n{done.stderr[-2000:]}"
 
 
 def _execute(block: Block, document: str, names: dict[str, Any]) -> None:
@@ -109,7 +116,7 @@ def test_document_runs(document: str, root: Path, away: Path) -> None:
     for block in blocks((root / document).read_text("utf-8")):
         if block.language in SHELL:
             for command in commands(block):
-                _run(command, root)
+                _run(command, root, block.code)
         elif block.language in PYTHON:
             _execute(block, document, names)
 
@@ -125,7 +132,7 @@ def test_blocks_are_found_and_left_out() -> None:
     document = (
         "```console\n$ ebit bell \\\n    --shots 10\nS = 2.7\n$ ebit demo # now\n```\n\n"
         "<!-- not run: needs an account -->\n\n```bash\nebit bell --backend ibm:x\n```\n"
-        "```bash\n# a remark\nebit demo\n```\n"
+        "<!-- exit code 3: no key -->\n```bash\n# a remark\nebit demo\n```\n"
         "- item\n\n  ```python\n  if True:\n      x = 1\n  ```\n"
         "<!-- not run: -->\n~~~~bash\nebit jobs\n~~~~\n"
     )
@@ -133,6 +140,7 @@ def test_blocks_are_found_and_left_out() -> None:
     assert [b.language for b in found] == ["console", "bash", "python", "bash"]
     assert commands(found[0]) == ["ebit bell      --shots 10", "ebit demo # now"]
     assert commands(found[1]) == ["ebit demo"]
+    assert [b.code for b in found] == [0, 3, 0, 0]
     assert found[2].text == "if True:\n    x = 1"
     assert commands(found[3]) == ["ebit jobs"]  # a comment without a reason leaves nothing out
 

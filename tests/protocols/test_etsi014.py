@@ -79,7 +79,7 @@ def test_status_has_the_fields_of_table_9(full):
         "max_key_per_request": 128,
         "max_key_size": 4096,
         "min_key_size": 64,
-        "max_SAE_ID_count": 0,
+        "max_SAE_ID_count": 1,
     }
     other = get(full, "ben", "anne/status").body
     assert [other[f"{end}_KME_ID"] for end in ("source", "target")] == ["kme-b", "kme-a"]
@@ -144,6 +144,26 @@ def test_only_who_was_named_gets_a_key(service):
     assert get(service, "ben", "alice/dec_keys", query).status == 401  # nor afterwards
 
 
+def test_additional_slaves_each_get_the_key_once(service):
+    body = {"number": 2, "additional_slave_SAE_IDs": ["ben"]}
+    had = post(service, "alice", "bob/enc_keys", body)
+    assert had.status == 200
+    ids = {"key_IDs": [{"key_ID": key["key_ID"]} for key in had.body["keys"]]}
+    for slave in ("ben", "bob"):
+        assert post(service, slave, "alice/dec_keys", ids).body == had.body
+        assert post(service, slave, "alice/dec_keys", ids).status == 400
+
+
+@pytest.mark.parametrize(
+    ("saes", "most"),
+    [(1, 0), (2, 1), (3, 2), (9, 8), (10, 4), (12, 3), (20, 2), (256, 1), (257, 0)],
+)
+def test_how_many_additional_slaves_there_may_be(tmp_path, saes, most):
+    store = KeyStore.create(tmp_path / "a.db", kme="kme-a", peer="kme-b")
+    service = KeyService(store, saes=["alice"], peer_saes=[f"bob{k}" for k in range(saes)])
+    assert get(service, "alice", "bob0/status").body["max_SAE_ID_count"] == most
+
+
 def test_an_alternative_name_is_a_name_too(full):
     request = Request("GET", f"{BASE}/bob/status", names=("Alice Ltd", "alice"))
     assert full(request).body["master_SAE_ID"] == "alice"
@@ -184,7 +204,9 @@ def test_names_are_url_encoded(tmp_path):
         ({"sice": 256}, "sice is no parameter"),
         ({"additional_slave_SAE_IDs": "ben"}, "array of strings"),
         ({"additional_slave_SAE_IDs": [1]}, "array of strings"),
-        ({"additional_slave_SAE_IDs": ["ben"]}, r"at most max_SAE_ID_count \(0\)"),
+        ({"additional_slave_SAE_IDs": ["ben"] * 2}, r"at most max_SAE_ID_count \(1\)"),
+        ({"additional_slave_SAE_IDs": ["bob"]}, "others than slave_SAE_ID"),
+        ({"additional_slave_SAE_IDs": ["anne"]}, "SAE of the target KME"),
         ({"extension_mandatory": {}}, "array of objects"),
         ({"extension_mandatory": ["x"]}, "array of objects"),
         ({"extension_optional": 3}, "array of objects"),

@@ -92,7 +92,7 @@ def test_with_the_client_of_another_project(server, made):
     code, status = alice.get_status("bob")
     assert code == 200
     assert (status.source_kme_id, status.target_kme_id) == ("kme-a", "kme-b")
-    assert (status.stored_key_count, status.key_size, status.max_sae_id_count) == (400, 256, 0)
+    assert (status.stored_key_count, status.key_size, status.max_sae_id_count) == (400, 256, 1)
     code, simple = alice.get_key("bob")
     assert code == 200
     code, several = alice.get_key("bob", number=3, size=128, extension_optional=[{"x": 1}])
@@ -114,6 +114,11 @@ def test_with_the_client_of_another_project(server, made):
         "not all extension_mandatory parameters are supported",
     )
     assert mandatory.details == [{"extension_mandatory_unsupported": "abc is not supported"}]
+    code, shared = alice.get_key("ben", additional_slave_sae_ids=["bob"])
+    assert code == 200
+    for slave in (bob, ben):
+        code, same = slave.get_key_with_key_IDs("alice", [shared.keys[0].key_id])
+        assert (code, same.keys[0].key) == (200, shared.keys[0].key)
     code, none = alice.get_key("bob", number=128, size=4096)
     assert code == 503
     assert isinstance(none, data.DataError)

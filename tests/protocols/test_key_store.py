@@ -1,13 +1,10 @@
-"""The key store: both ends agree without talking, nothing leaves twice, and no change goes unseen."""
+"""The key store: both ends agree without talking, and nothing leaves twice or to others."""
 
 from __future__ import annotations
 
 import os
-import shutil
-import sqlite3
 import stat
 import threading
-from pathlib import Path
 from uuid import UUID, uuid4
 
 import numpy as np
@@ -16,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ebit.games import ArgumentError
-from ebit.protocols import key_store, key_store_file
+from ebit.protocols import key_store
 from ebit.protocols.key_store import (
     Collect,
     Deliver,
@@ -28,33 +25,7 @@ from ebit.protocols.key_store import (
 )
 from ebit.protocols.key_store_ids import Place, id_mac, key_id, parse_id, tag_of
 from ebit.protocols.secret_bits import SecretBits
-
-BLOCK = UUID("12345678-1234-4678-9234-567812345678")
-
-
-def some_bytes(n: int, seed: int = 1) -> bytes:
-    return np.random.default_rng(seed).bytes(n)
-
-
-def make(
-    folder: Path, *, share: float = 0.5, demonstration: bool = False
-) -> tuple[KeyStore, KeyStore]:
-    """The two ends of a link, empty."""
-    names = ("kme-a", "kme-b")
-    a, b = (
-        KeyStore.create(
-            folder / f"{one[-1]}.db", kme=one, peer=two, share=share, demonstration=demonstration
-        )
-        for one, two in (names, names[::-1])
-    )
-    return a, b
-
-
-def fill(stores: tuple[KeyStore, ...], data: bytes, block: UUID = BLOCK) -> None:
-    for store in stores:
-        store.add(
-            SecretBits.of_bytes(data), origin={"protocol": "test"}, secrecy="own", block=block
-        )
+from tests.keystores import BLOCK, fill, make, some_bytes
 
 
 def test_both_ends_hand_out_the_same_keys_and_never_the_same_bits(tmp_path):
@@ -103,18 +74,22 @@ def test_other_uuids_are_no_ids():
 
 
 def test_an_id_vouches_for_everything_in_it():
-    base = id_mac(b"k" * 16, BLOCK, 100, (5, 32), "alice", "bob")
-    others = [
-        id_mac(b"l" * 16, BLOCK, 100, (5, 32), "alice", "bob"),
-        id_mac(b"k" * 16, UUID(int=BLOCK.int + 1), 100, (5, 32), "alice", "bob"),
-        id_mac(b"k" * 16, BLOCK, 101, (5, 32), "alice", "bob"),
-        id_mac(b"k" * 16, BLOCK, 100, (6, 32), "alice", "bob"),
-        id_mac(b"k" * 16, BLOCK, 100, (5, 33), "alice", "bob"),
-        id_mac(b"k" * 16, BLOCK, 100, (5, 32), "aliceb", "ob"),
-        id_mac(b"k" * 16, BLOCK, 100, (5, 32), "bob", "alice"),
+    good = (b"k" * 16, BLOCK, 100, (5, 32), "alice", ("bob",))
+    changes = [
+        (0, b"l" * 16),
+        (1, UUID(int=BLOCK.int + 1)),
+        (2, 101),
+        (3, (6, 32)),
+        (3, (5, 33)),
+        (4, "ali"),
+        (5, ("ben",)),
+        (5, ("bob", "carol")),
+        (5, ()),
     ]
-    assert len({base, *others}) == 8
-    assert all(0 <= mac < 2**53 for mac in (base, *others))
+    macs = {id_mac(*good)} | {id_mac(*good[:k], value, *good[k + 1 :]) for k, value in changes}
+    macs |= {id_mac(*good[:4], "aliceb", ("ob",)), id_mac(*good[:4], "bob", ("alice",))}
+    assert len(macs) == 12
+    assert all(0 <= mac < 2**53 for mac in macs)
 
 
 def test_a_key_is_collected_once_and_by_nobody_else(tmp_path):
@@ -133,6 +108,33 @@ def test_a_key_is_collected_once_and_by_nobody_else(tmp_path):
     with pytest.raises(UnknownKeyError, match="not found on KME"):
         b.collect([key.id], master="alice", slave="bob")
     assert isinstance(b.together([wish])[0], NotNamedError)  # still not hers
+
+
+def test_a_key_of_several_slaves_is_there_once_for_each(tmp_path):
+    a, b = make(tmp_path)
+    fill((a, b), some_bytes(16 + 2 * 64))
+    names = ("bob", "carol", "dave", "eve")
+    (keys,) = a.together([Deliver("alice", "dave", 256, more=("bob", "carol"))])
+    (key,) = keys
+    assert a.uses()[0].peer == "bob, carol, dave"
+
+    def collect(slave, more=2):
+        return b.together([Collect("alice", slave, (key.id,), "", ("alice",), names, more)])[0]
+
+    assert isinstance(collect("eve"), NotNamedError)
+    assert isinstance(collect("carol", more=1), UnknownKeyError)  # no such group is allowed
+    assert collect("carol")[0].key == key.key
+    assert isinstance(collect("carol"), UnknownKeyError)
+    b.close()
+    raw = b"".join(path.read_bytes() for path in tmp_path.glob("b.db*"))
+    assert key.key.reveal_bytes() not in raw
+    assert isinstance(collect("eve"), NotNamedError)
+    assert collect("bob")[0].key == collect("dave")[0].key == key.key
+    for slave in ("bob", "carol", "dave"):
+        assert isinstance(collect(slave), UnknownKeyError)
+    assert sorted(use.who for use in b.uses()) == ["bob", "carol", "dave"]
+    with b._file.read() as db:
+        assert db.execute("SELECT count(*) FROM copies").fetchone()[0] == 0
 
 
 def test_an_id_that_was_not_handed_out_opens_nothing(tmp_path):
@@ -336,154 +338,6 @@ def test_a_store_is_not_made_over_another(tmp_path):
     with pytest.raises(ArgumentError, match="is there already"):
         KeyStore.create(tmp_path / "a.db", kme="x", peer="y")
     assert (tmp_path / "a.db").read_bytes() == before
-
-
-# --- damage ---------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def closed(tmp_path):
-    """The file of a store with two blocks, closed."""
-    a, _ = make(tmp_path)
-    fill((a,), some_bytes(3000))
-    fill((a,), some_bytes(3000, 2), uuid4())
-    a.deliver(256, master="m", slave="s", number=3)
-    a.close()
-    return tmp_path / "a.db"
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        ("UPDATE pieces SET sealed = zeroblob(length(sealed)) WHERE piece = 0", "was changed"),
-        ("UPDATE pieces SET sealed = substr(sealed, 1, 20) WHERE piece = 0", "was changed"),
-        (
-            "UPDATE pieces SET sealed = (SELECT sealed FROM pieces AS p WHERE p.block = 2 AND "
-            "p.piece = pieces.piece) WHERE block = 1",
-            "was changed",
-        ),
-        (
-            "UPDATE pieces SET sealed = (SELECT sealed FROM pieces AS p WHERE p.block = 1 AND "
-            "p.piece = 1) WHERE block = 1 AND piece = 0",
-            "was changed",
-        ),
-        ("UPDATE blocks SET facts = replace(facts, 'own', 'OWN')", "was changed"),
-        ("UPDATE blocks SET id = randomblob(16) WHERE number = 1", "was changed"),
-        ("UPDATE blocks SET id_key = zeroblob(44)", "was changed"),
-        ("UPDATE blocks SET facts = '{'", "row 1 of its blocks"),
-        ("UPDATE blocks SET id = 'x' WHERE number = 1", "row 1 of its blocks"),
-        ("DROP TRIGGER forwards; UPDATE blocks SET next = 0 WHERE number = 1", "lacks bytes"),
-        ("DELETE FROM pieces", "lacks bytes"),
-        ("UPDATE store SET about = replace(about, 'kme-b', 'kme-c')", "first row was changed"),
-        ("UPDATE store SET about = '{}'", "damaged .its first row."),
-        ("UPDATE store SET wrapped = zeroblob(60)", "first row was changed"),
-        ("DROP TABLE pieces", "damaged"),
-        ("PRAGMA user_version = 2", "newer ebit"),
-        ("PRAGMA application_id = 7", "some other database"),
-    ],
-)
-def test_every_change_is_seen(closed, change, words):
-    db = sqlite3.connect(closed)
-    db.executescript(change)
-    db.commit()
-    db.close()
-    with pytest.raises(KeyStoreError, match=words) as caught:
-        KeyStore.open(closed).deliver(256, master="m", slave="s")
-    assert "\n" not in str(caught.value)
-
-
-def test_no_position_is_set_back(closed):
-    db = sqlite3.connect(closed)
-    with pytest.raises(sqlite3.IntegrityError, match="handed out once"):
-        db.execute("UPDATE blocks SET next = 0 WHERE number = 1")
-    db.close()
-
-
-def test_check_opens_every_piece(closed):
-    with KeyStore.open(closed) as store:
-        assert store.check() == 6
-    db = sqlite3.connect(closed)
-    db.execute("UPDATE pieces SET sealed = zeroblob(length(sealed)) WHERE block = 2 AND piece = 2")
-    db.commit()
-    db.close()
-    with KeyStore.open(closed) as store, pytest.raises(KeyStoreError, match="piece 2 of block"):
-        store.check()
-
-
-def test_a_damaged_file_is_refused_or_gives_the_right_keys(closed):
-    whole = closed.read_bytes()
-    data = {tag_of(BLOCK): some_bytes(3000)}
-    rng = np.random.default_rng(4)
-    told, right = list[str](), 0
-    for k in range(80):
-        raw = bytearray(whole)
-        if k < 20:
-            raw = raw[: int(rng.integers(0, len(raw)))]
-        else:
-            start = int(rng.integers(0, len(raw)))
-            raw[start : start + 200] = rng.bytes(len(raw[start : start + 200]))
-        closed.write_bytes(raw)
-        for extra in ("-wal", "-shm"):
-            closed.with_name(closed.name + extra).unlink(missing_ok=True)
-        try:
-            with KeyStore.open(closed) as store:
-                keys = store.deliver(256, master="m", slave="s", number=2)
-        except KeyStoreError as error:
-            told.append(str(error))
-        else:
-            right += 1
-            for key in keys:
-                place = parse_id(key.id)
-                assert place.start >= 96  # three keys were handed out before
-                there = data[place.tag][16:][place.start : place.start + 32]
-                assert key.key.reveal_bytes() == there
-    assert len(told) >= 20
-    assert all(str(closed) in words and "\n" not in words for words in told)
-    assert right >= 5
-
-
-def test_what_is_no_store(tmp_path):
-    with pytest.raises(ArgumentError, match="ebit keys init"):
-        KeyStore.open(tmp_path / "none.db")
-    (tmp_path / "text.db").write_text("no database " * 100)
-    with pytest.raises(KeyStoreError, match="damaged"):
-        KeyStore.open(tmp_path / "text.db")
-    (tmp_path / "empty.db").touch()
-    with pytest.raises(KeyStoreError, match="cut short"):
-        KeyStore.open(tmp_path / "empty.db")
-    shutil.copy(tmp_path / "text.db", tmp_path / "dir")
-    with pytest.raises(ArgumentError, match="ebit keys init"):
-        KeyStore.open(tmp_path)
-
-
-def test_a_full_disk_gives_no_key_and_breaks_nothing(tmp_path, monkeypatch):
-    a, _ = make(tmp_path)
-    fill((a,), some_bytes(3000))
-    whole = key_store_file.StoreFile._opened
-
-    def tight(self):
-        db = whole(self)
-        db.execute(f"PRAGMA max_page_count = {db.execute('PRAGMA page_count').fetchone()[0]}")
-        return db
-
-    a.close()
-    monkeypatch.setattr(key_store_file.StoreFile, "_opened", tight)
-    had: list = []
-
-    def until_full() -> None:
-        while True:  # the audit grows
-            had.extend(a.deliver(8, master="m" * 255, slave="s" * 255))
-
-    with pytest.raises(KeyStoreError, match="disk is full"):
-        until_full()
-    monkeypatch.undo()
-    a.close()
-    assert len(a.uses()) == len(had)
-    assert a.deliver(8, master="m", slave="s")[0].id not in {key.id for key in had}
-    assert a.check()
-
-
-# --- many at once ---------------------------------------------------------------------------------
 
 
 def test_threads_share_no_key(tmp_path):

@@ -357,15 +357,15 @@ def test_nobody_there() -> None:
 
 
 def call(address: tuple[str, int], *parts: bytes) -> bytes:
-    with socket.create_connection(address, timeout=5) as sock:
+    heard = b""
+    with socket.create_connection(address, timeout=5) as sock, suppress(OSError):
         for part in parts:
             sock.sendall(part)
         heard = sock.recv(GREETING_BYTES)
         sock.shutdown(socket.SHUT_WR)
-        with suppress(OSError):
-            while sock.recv(100):
-                pass
-        return heard
+        while sock.recv(100):
+            pass
+    return heard
 
 
 def test_scanners_are_turned_away_and_the_peer_is_served(monkeypatch: pytest.MonkeyPatch) -> None:
