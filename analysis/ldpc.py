@@ -102,7 +102,7 @@ def plan_syndrome(
 ) -> SyndromePlan:
     r"""Return how a key's syndrome is told, its length fixed before the run.
 
-    .. math:: m = g\,b\,\bar h + 65 + z \sqrt{g^2\,b\,V + m/4}, \quad
+    .. math:: m = g\,b\,\bar h + 65 + z \sqrt{g^2\,b\,V + 3m/2}, \quad
         V = \overline{q(1-q)\log_2^2\frac{1-q}{q}}
 
     for a block of b bits: g is what the code needs per bit of uncertainty (density evolution, and a

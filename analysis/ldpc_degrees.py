@@ -22,7 +22,7 @@ FEWEST = 256
 MOST_SHARE = 0.7
 """Checks for every bit at most."""
 # Measured as the losses below: bits that every block needs, and variance per check of what it needs.
-_CONSTANT, _WIDTH = 65.0, 0.25
+_CONSTANT, _WIDTH = 65.0, 1.5
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ TABLE = (
     Degrees(
         0.083,
         0.00985,
-        0.024,
+        0.028,
         {2: 0.0461, 3: 0.1783, 7: 0.0281, 8: 0.2882, 20: 0.1815, 32: 0.0567, 40: 0.2211},
     ),
     Degrees(
@@ -147,7 +147,7 @@ def column_degrees(columns: int, rows: int) -> npt.NDArray[np.int64]:
 def expected_cost(block: int, entropy: float, spread: float, z: float) -> float:
     r"""Return the checks that a block needs, to be decoded but for the tail beyond z.
 
-    .. math:: m = g\,b\,\bar h + 65 + z \sqrt{g^2\,b\,V + m / 4}
+    .. math:: m = g\,b\,\bar h + 65 + z \sqrt{g^2\,b\,V + 3 m / 2}
 
     with g of `gap`.
 

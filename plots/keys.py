@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from matplotlib.ticker import MaxNLocator
+
 from ebit.plots.style import BLUE, GREY, ORANGE, VERMILLION, canvas, gallery, ink, plain
 
 if TYPE_CHECKING:
@@ -14,7 +16,7 @@ __all__ = ["plot_key_budget", "plot_key_errors"]
 
 
 def plot_key_budget(result: Any, ax: Axes | None = None) -> Axes:
-    """Draw how many rounds or bits were left after each step, on a logarithmic scale.
+    """Draw how many rounds or bits were left after each step.
 
     Args:
         result: a `ebit.protocols.key_result.KeyResult`, with a key or without.
@@ -39,11 +41,13 @@ def plot_key_budget(result: Any, ax: Axes | None = None) -> Axes:
         if count > 0:
             ax.barh(row, count, color=colour, height=0.62, gid="step")
         told = f"{count:,}" if count > 0 else "none"
-        ax.text(max(count, 1) * 1.15, row, told, va="center", fontsize=9, color=ink(colour))
+        at = max(count, 0) + 0.015 * result.rounds
+        ax.text(at, row, told, va="center", fontsize=9, color=ink(colour))
     ax.set_yticks(range(len(steps)), names)
-    ax.invert_yaxis()
-    ax.set_xscale("log")
-    ax.set_xlim(1, max(10, result.rounds) * 30)
+    ax.set_ylim(len(steps) - 0.5, -0.5)
+    ax.set_xlim(0, 1.22 * result.rounds)
+    ax.xaxis.set_major_locator(MaxNLocator(5))
+    ax.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
     ax.set_xlabel("rounds or bits")
     ax.tick_params(axis="y", length=0)
     ax.set_title(plain(result.title, 60), loc="left")
@@ -67,6 +71,8 @@ def plot_key_errors(results: Sequence[Any], ax: Axes | None = None) -> Axes:
     bases = list(dict.fromkeys(name for result in results for name in result.qbers))
     colours = (BLUE, VERMILLION, ORANGE, GREY)
     width = 0.8 / max(1, len(results))
+    limits = [100 * r.tolerated for r in results if r.tolerated is not None]
+    limit = max(limits, default=0.0)
     for k, result in enumerate(results):
         at = [i - 0.4 + (k + 0.5) * width for i in range(len(bases))]
         heights = [100 * result.qbers.get(name, 0.0) for name in bases]
@@ -75,27 +81,25 @@ def plot_key_errors(results: Sequence[Any], ax: Axes | None = None) -> Axes:
         for x, height in zip(at, heights, strict=True):
             ax.annotate(
                 f"{height:.1f}",
-                (x, height),
+                (x, limit if height < limit else height),
                 (0, 2),
                 textcoords="offset points",
                 ha="center",
                 fontsize=8.5,
                 color=ink(colours[k % 4]),
             )
-    limits = [100 * r.tolerated for r in results if r.tolerated is not None]
     if limits:
-        ax.axhline(max(limits), color=GREY, ls=(0, (4, 2)), lw=1.2, gid="limit")
+        ax.axhline(limit, color=GREY, ls=(0, (4, 2)), lw=1.2, gid="limit")
         ax.annotate(
-            f"tolerated: {max(limits):.2f} %",
-            (1, max(limits)),
-            (0, 3),
-            xycoords=("axes fraction", "data"),
+            f"tolerated:\n{limit:.2f} %",
+            (len(bases) - 0.52, limit),
+            (0, 4),
             textcoords="offset points",
-            ha="right",
             fontsize=8.5,
             color=GREY,
         )
-    highest = max([100 * q for r in results for q in r.qbers.values()] + limits + [1.0])
+        ax.set_xlim(-0.5, len(bases) - 0.1)
+    highest = max([100 * q for r in results for q in r.qbers.values()] + [limit, 1.0])
     ax.set_ylim(0, 1.35 * highest)
     ax.set_xticks(range(len(bases)), [f"basis {name}" for name in bases])
     ax.set_ylabel("errors in %")

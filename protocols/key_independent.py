@@ -259,7 +259,9 @@ def independent_alice(
         return KeyEnding(
             None, "the other side could not decode the syndrome", facts, where, side.bits
         )
-    if not (yield from verify_alice(side.bits, random=random)):
+    equal = yield from verify_alice(side.bits, random=random)
+    facts["leak_bits"] = leak + plan.verification_bits
+    if not equal:
         return KeyEnding(None, "verification failed: the bits differ", facts, where, side.bits)
     if (yield Expect("accepted")) != b"yes":
         return KeyEnding(None, "the other side found too many lost tests", facts, where, side.bits)
@@ -318,7 +320,9 @@ def independent_bob(
     yield Message("decoded", b"no" if failed else b"yes")
     if failed:
         return KeyEnding(None, failed, facts, where)
-    if not (yield from verify_bob(hers)):
+    equal = yield from verify_bob(hers)
+    facts["leak_bits"] = leak + plan.verification_bits
+    if not equal:
         return KeyEnding(None, "verification failed: the corrected bits differ", facts, where)
     wrong = hers ^ guess
     _count(facts, wrong[tests], theirs[tests], side.settings[tests], law)

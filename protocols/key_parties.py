@@ -234,7 +234,7 @@ def same_plan(plan: Any, *, first: bool) -> Party[None]:
         try:
             other = json.loads(theirs)
             differing = [name for name, value in plan.to_dict().items() if other.get(name) != value]
-        except (ValueError, AttributeError):
+        except (ValueError, AttributeError, RecursionError):
             differing = []
         which = ", ".join(differing[:4]) or "its form"
         raise ChannelError(f"both sides must have the same plan, but they differ in {which}")
@@ -338,6 +338,7 @@ class _Sifted:
     def unverified(self) -> KeyEnding:
         """Return the end of bits that are not equal."""
         self.reason = "verification failed: the corrected bits differ"
+        self.facts["leak_bits"] += self.plan.verification_bits
         return self.ending()
 
 

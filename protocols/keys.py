@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
@@ -214,8 +215,6 @@ def _seen_through_coins(
     Then fewer rounds than meant have the key's bases, and where coins act by themselves (wiring
     "controlled") a rare basis is full of rounds that were measured in another.
     """
-    from dataclasses import replace
-
     for _ in range(2):
         if not expected.qubits:
             break
@@ -282,7 +281,10 @@ def _told(found: KeyForecast | None, full: Mapping[str, Any], where: Backend) ->
     S = full["expected_S"]
     if S is None and found is not None:
         S = found.S
-    return KeyForecast(rate, tests, S, "the expected error rate that was given")
+    ground = "the expected error rate that was given"
+    if found is None:
+        return KeyForecast(rate, tests, S, ground)
+    return replace(found, key=rate, test=tests, S=S, ground=ground)
 
 
 def _round(
