@@ -1,3 +1,0 @@
-"""The version, in one place: setuptools reads it, `ebit --version` prints it."""
-
-__version__ = "0.3.0"
