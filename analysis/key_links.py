@@ -178,7 +178,7 @@ def link_rate(
         link: the line.
         rounds: signals sent in a finite run; None for endless ones.
         epsilon: secrecy error of a finite run. theorem: for photons and pairs.
-        f: efficiency of reconciliation, for endless runs and decoys.
+        f: efficiency of reconciliation; in the leak cap of a plan, the factor on the entropy.
 
     Raises:
         ArgumentError: an unknown source.
@@ -256,7 +256,9 @@ def _made(
         per_signal, bits = 0.0, 0
     else:
         name = "bbm92" if source == PAIR else "bb84"
-        plan = plan_key(name, rounds, qber=qber, epsilon=epsilon, theorem=theorem, success=detected)
+        plan = plan_key(
+            name, rounds, qber=qber, epsilon=epsilon, theorem=theorem, success=detected, f=f
+        )
         bits, per_signal = plan.length, plan.length / rounds
         choice = {"key_basis": plan.alice_odds[0], "n": plan.n, "k": plan.k}
     return _result(source, link, detected, qber, rate, per_signal, rounds, bits, choice)

@@ -10,6 +10,7 @@ from typing import Any
 from ebit.analysis.key_asymptotic import best_noise
 from ebit.analysis.key_diqkd_optimise import diqkd_length
 from ebit.analysis.key_endless import endless_rate
+from ebit.analysis.key_finite import THEOREMS
 from ebit.analysis.key_links import Link, link_rate, repeaterless_bound
 from ebit.analysis.key_plan import plan_key
 from ebit.analysis.key_rate_result import RateResult
@@ -171,14 +172,14 @@ def _distance(found: RateResult, link: Link, tell: Callable[[int, int], None]) -
     kinds: list[tuple[str, int | None]] = [("endless run", None)]
     if found.rounds is not None:
         kinds.append((f"{found.rounds:,} signals", found.rounds))
-    secrecy = found.epsilon or 1e-10
+    more: dict[str, Any] = {"epsilon": found.epsilon or 1e-10, "f": found.f or 1.1}
+    if found.theorem in THEOREMS:
+        more["theorem"] = found.theorem
     rows: list[tuple[float, ...]] = []
     for _, rounds in kinds:
         row = []
         for i, km in enumerate(points):
-            at = link_rate(
-                source, replace(link, km=km), rounds=rounds, epsilon=secrecy, f=found.f or 1.1
-            )
+            at = link_rate(source, replace(link, km=km), rounds=rounds, **more)
             row.append(at.key_per_second)
             tell(len(rows) * 25 + i + 1, 25 * len(kinds))
         rows.append(tuple(row))

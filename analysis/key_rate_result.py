@@ -139,6 +139,8 @@ def _rows(r: RateResult) -> list[tuple[str, str]]:
         rows.append(("noise", f"Alice flips {100 * r.noise:.3g} % of her raw bits"))
     if r.asymmetry is not None:
         rows.append(("asymmetry", f"alpha = {r.asymmetry:.4f}"))
+    if r.f is not None and r.f != 1:
+        rows.append(("efficiency", f"reconciliation tells {r.f:g} times the entropy of the errors"))
     if r.threshold is not None:
         rows.append(
             (

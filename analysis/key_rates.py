@@ -314,7 +314,8 @@ def _over_fibre(
         assumptions=(
             *ASSUMPTIONS[protocol],
             *expected,
-            "loss and dark counts alone disturb; detectors have no dead time",
+            "loss, misalignment and dark counts alone disturb; detectors have no dead time",
+            "whether a signal is detected does not depend on the basis",
         ),
         not_given=(
             "a simulation: photon sources are no gate circuits, so these figures are computed",

@@ -84,7 +84,9 @@ class SyndromePlan:
         }
 
     def __str__(self) -> str:
-        chance = "" if self.failure is None else f", planned to fail once in {1 / self.failure:,.0f}"
+        chance = (
+            "" if self.failure is None else f", planned to fail once in {1 / self.failure:,.0f}"
+        )
         return (
             f"syndrome of {self.n:,} bits: {self.leak_bits:,} bits told, f = {self.f:.3f}{chance}\n"
             f"  {self.blocks} block{'s' * (self.blocks > 1)}, code of {self.columns} x {self.rows} "
@@ -172,7 +174,7 @@ def _sizes(block: int, needed: int) -> tuple[int, int, int]:
             "is too high, or the key too short, for a syndrome to leave any key"
         )
     share = needed / block
-    fewest = min(max(512, math.ceil(64 / share)), 4096, max(block // 8, 32))
+    fewest = min(max(512, math.ceil(64 / share)), 4096, max(block // 64, 64))
     columns = np.arange(fewest, fewest + fewest // 4 + 1)
     lift = -(-block // columns)
     rows = np.maximum(-(-needed // lift), 3)

@@ -24,7 +24,8 @@ __all__ = ["Code", "draw", "make_code", "syndrome_of"]
 Ints = npt.NDArray[np.int32]
 Bits = npt.NDArray[np.uint8]
 
-_MOST_WORK = 20_000  # edges that the search around a new edge follows; beyond, cycles are long enough
+# Edges that the search around a new edge follows; cycles beyond are long enough.
+_MOST_WORK = 20_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +88,7 @@ def make_code(columns: int, rows: int, lift: int, seed: int = 1) -> Code:
     Example:
         >>> code = make_code(40, 20, 25)
         >>> code.bits, code.checks, sorted(set(np.diff(code.first).tolist()))
-        (1000, 500, [7, 8])
+        (1000, 500, [8, 9])
 
     Source:
         Hu, Eleftheriou, Arnold, IEEE Trans. Inf. Theory 51, 386 (2005), for progressive edge growth;
@@ -154,7 +155,7 @@ def _grow(degrees, rows, lift, seed):  # type: ignore[no-untyped-def]
                 level += 1
                 ended = count
                 for i in range(begun, ended):
-                    if work > _MOST_WORK:
+                    if level > 2 and work > _MOST_WORK:  # cycles of four are always seen
                         break
                     r, z = seen[i] // lift, seen[i] % lift
                     for k in range(weight[r]):

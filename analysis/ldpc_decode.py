@@ -20,7 +20,7 @@ __all__ = ["Decoded", "Decoder"]
 
 Floats = npt.NDArray[np.float32]
 _CHUNK = 256  # checks at once; their messages stay in the near caches of the processor
-_MOST = np.float32(40)
+_CERTAIN = 1e4  # log odds that the messages of 40 checks, 17 at most each, cannot turn
 _ZERO, _ONE = np.float32(0), np.float32(1)
 
 
@@ -89,7 +89,7 @@ class Decoder:
                 beliefs of bits that have become certain since are put right.
 
         Returns:
-            The pattern; `found` is True only if its syndrome was checked bit by bit.
+            The pattern; `found` is True only if its syndrome was compared bit by bit, and the certain bits.
 
         Raises:
             ArgumentError: shapes or values out of range.
@@ -105,7 +105,7 @@ class Decoder:
         with np.errstate(divide="ignore"):
             odds = np.log1p(-priors.astype(np.float64)) - np.log(priors.astype(np.float64))
         certain = (priors == 0) | (priors == 1)
-        fresh = np.clip(odds, -float(_MOST), float(_MOST)).astype(np.float32)
+        fresh = np.clip(odds, -_CERTAIN, _CERTAIN).astype(np.float32)
         if resume is None:
             self._messages[:] = 0
             beliefs = fresh
@@ -119,6 +119,7 @@ class Decoder:
         )  # fmt: skip
         errors = (beliefs < 0).astype(np.uint8)
         found = bool(np.array_equal(syndrome_of(code, errors), syndrome))
+        found = found and bool(np.all(errors[certain] == priors[certain]))
         return Decoded(errors, found, int(swept), beliefs)
 
 

@@ -159,7 +159,7 @@ def expected_cost(block: int, entropy: float, spread: float, z: float) -> float:
 
     Example:
         >>> round(expected_cost(100_000, 0.1414, 0.618, 3.09))
-        15928
+        16099
     """
     cost = block * entropy
     for _ in range(20):

@@ -107,7 +107,7 @@ def _folded(circle: Reals) -> Reals:
     found = np.concatenate([circle[-_POINTS:], circle[: _POINTS + 1]])
     found[-1] += circle[_POINTS + 1 : _LENGTH // 2].sum()
     found[0] += circle[_LENGTH // 2 : -_POINTS].sum()
-    return np.maximum(found, 0.0)
+    return found.clip(0.0)
 
 
 def _checks(density: Reals, low: int, upper: float) -> Reals:

@@ -124,6 +124,7 @@ def command(
     """
     del debug
     if new_auth is not None:
+        _alone("--new-auth", ("sessions",))
         return _new_auth(new_auth, sessions, as_json=as_json)
     if listen is not None and connect is not None:
         raise ArgumentError(
@@ -131,6 +132,7 @@ def command(
         )
     check_file(file)
     if connect is not None:
+        _alone("--connect", ("auth", "timeout", "file", "seed"))
         return _connect(connect, auth, timeout, file, seed, as_json=as_json, quiet=quiet)
     options: dict[str, Any] = {
         "protocol": protocol,
@@ -239,6 +241,17 @@ def _connect(
             address, _auth_file(auth, "--connect"), timeout=timeout, seed=seed, progress=report
         )
     return finish_key(found, file, as_json=as_json)
+
+
+def _alone(option: str, may: tuple[str, ...]) -> None:
+    """Refuse options that mean nothing beside one: they were meant for another run."""
+    context = click.get_current_context()
+    kept = {option[2:].replace("-", "_"), *may, "as_json", "quiet", "debug"}
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        source = context.get_parameter_source(name)
+        if name not in kept and source is click.core.ParameterSource.COMMANDLINE:
+            raise ArgumentError(f"{option} takes no {parameter.opts[0]}: leave it out")
 
 
 def _auth_file(auth: Path | None, option: str) -> Path:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         save_health_figure,
     )
     from ebit.plots.keys import plot_key_budget, plot_key_errors
+    from ebit.plots.rates import plot_rates, save_rate_figure
     from ebit.plots.report import Picture, Section, write_report
     from ebit.plots.save import (
         save_chip_figures,
@@ -61,6 +62,7 @@ __all__ = [
     "plot_fringe",
     "plot_key_budget",
     "plot_key_errors",
+    "plot_rates",
     "plot_runs",
     "plot_state",
     "plot_summary",
@@ -70,6 +72,7 @@ __all__ = [
     "save_chip_figures",
     "save_fringe_figure",
     "save_health_figure",
+    "save_rate_figure",
     "save_score_figures",
     "save_state_figure",
     "state_section",
@@ -90,6 +93,7 @@ _HOME = {
         "save_health_figure",
     ),
     "keys": ("plot_key_budget", "plot_key_errors"),
+    "rates": ("plot_rates", "save_rate_figure"),
     "report": ("Picture", "Section", "write_report"),
     "save": ("save_chip_figures", "save_fringe_figure", "save_score_figures", "save_state_figure"),
     "sections": (

@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ebit._version import __version__
 from ebit.games import ArgumentError, write_whole
 from ebit.plots.style import picture_bytes
 
@@ -145,7 +145,7 @@ def write_report(path: str | Path, sections: Iterable[Section], *, title: str) -
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{escape(title)}</title>\n<style>{_CSS}</style>\n</head>\n<body>\n"
         f"<header><h1>{escape(title)}</h1>{contents}</header>\n<main>\n{body}</main>\n"
-        f"<footer>Written by ebit {escape(version('ebit'))}.</footer>\n</body>\n</html>\n"
+        f"<footer>Written by ebit {escape(__version__)}.</footer>\n</body>\n</html>\n"
     )
     return write_whole(path, page)
 

@@ -253,7 +253,7 @@ def independent_alice(
             yield Message("bits", body_of_bits(told), leaks=len(told))
         else:
             yield from syndrome_alice(side.bits[part], code)
-    facts.update(leak_bits=leak, message_rounds=1, raw_bits=side.n)
+    facts.update(leak_bits=leak, reconciliation_bits=leak, message_rounds=1, raw_bits=side.n)
     where = np.arange(side.n)
     if (yield Expect("decoded")) != b"yes":
         return KeyEnding(
@@ -315,7 +315,7 @@ def independent_bob(
             failed = failed or f"of the {name} rounds, {done.reason}"
         else:
             hers[part] = done.bits
-    facts.update(leak_bits=leak, message_rounds=1, raw_bits=side.n)
+    facts.update(leak_bits=leak, reconciliation_bits=leak, message_rounds=1, raw_bits=side.n)
     where = np.arange(side.n)
     yield Message("decoded", b"no" if failed else b"yes")
     if failed:

@@ -11,7 +11,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,9 +21,10 @@ from ebit.games import ArgumentError
 from ebit.protocols.authentication import Authenticator
 from ebit.protocols.conversation import ChannelError, Ending, Expect, Message, Party
 from ebit.protocols.key_outcome import circumstances, plan_of, result_of
-from ebit.protocols.key_parties import KeyEnding, SiftingLaw
+from ebit.protocols.key_parties import KeyEnding
 from ebit.protocols.key_referee import as_the_host_asked, law_of, parties_of, random_bytes, sides_of
 from ebit.protocols.key_result import KeyResult
+from ebit.protocols.key_told import Told, told_by
 from ebit.protocols.keys import check_rounds
 from ebit.protocols.resuming import program_of
 from ebit.protocols.run import Progress, run_experiment
@@ -96,7 +97,10 @@ def key_listen(
     run = as_the_host_asked(run, purpose)
     law, plan = law_of(test), plan_of(purpose)
     hers, his = sides_of(test, run.trials)
-    about = {"purpose": purpose, "law": asdict(law), "circumstances": circumstances(run)}
+    told = circumstances(run, seed)
+    # A seed would tell more than Bob's half; which settings serve for what, he knows himself.
+    open_purpose = {**purpose, "seed": None, "host": None}
+    about = {"purpose": open_purpose, "settings": list(law.settings), "circumstances": told}
     parties: Iterator[Party[Any]] = iter(
         (
             _source(his, about),
@@ -116,7 +120,7 @@ def key_listen(
         ready=ready,
     )
     endings[0].result()
-    return _known(purpose, endings[1], run.info, begun, circumstances(run))
+    return _known(purpose, endings[1], run.info, begun, told)
 
 
 def key_connect(
@@ -146,16 +150,7 @@ def key_connect(
     mine = _authenticator(auth, "bob")
     say = getattr(progress, "say", None)
     his, about = _patiently(address, timeout, say).result()
-    purpose = about["purpose"]
-    plan = plan_of(purpose)
-    given = about["law"]
-    law = SiftingLaw(
-        settings=tuple(given["settings"]),
-        key=tuple(given["key"]),
-        tests={name: tuple(pair) for name, pair in given["tests"].items()},
-        chsh=tuple(tuple(pair) for pair in given["chsh"]),
-        key_name=given["key_name"],
-    )
+    purpose, plan, law = about.purpose, about.plan, about.law
     begun = time.perf_counter()
     ending = connect(
         address,
@@ -163,13 +158,7 @@ def key_connect(
         timeout=timeout,
         say=say,
     )
-    told = about["circumstances"]
-    told = {
-        **told,
-        "assumptions": tuple(told["assumptions"]),
-        "not_given": tuple(told["not_given"]),
-    }
-    return _known(purpose, ending, None, begun, told)
+    return _known(purpose, ending, None, begun, about.circumstances)
 
 
 def _known(
@@ -179,6 +168,8 @@ def _known(
     if isinstance(ending.error, ChannelError) and ending.value is None:
         raise ending.error
     seconds = time.perf_counter() - begun
+    # Bob's half of the rounds went over the network in the clear, whatever device they are from.
+    told = {**told, "secrecy": "demonstration"}
     found = result_of(purpose, [ending], run=run, seconds=seconds, **told)
     return replace(found, not_given=(_TWO_PROCESSES, *found.not_given))
 
@@ -215,24 +206,22 @@ def _source(his: RawSide, about: dict[str, Any]) -> Party[None]:
     yield Expect("received")
 
 
-def _receiver() -> Party[tuple[RawSide, dict[str, Any]]]:
+def _receiver() -> Party[tuple[RawSide, Told]]:
     """Bob's end of the quantum link."""
-    try:
-        about = json.loads((yield Expect("quantum plan")))
-        rounds = int(about["purpose"]["rounds"])
-        about["law"]["settings"], about["circumstances"]["secrecy"]
-    except (ValueError, KeyError, TypeError):
-        raise ChannelError(
-            "the source's plan cannot be read: use the same release of ebit"
-        ) from None
+    about = told_by((yield Expect("quantum plan")))
     settings = np.frombuffer((yield Expect("quantum settings")), np.uint8)
     packed = np.frombuffer((yield Expect("quantum bits")), np.uint8)
     told = np.frombuffer((yield Expect("quantum announcement")), np.uint8)
     n = len(settings)
-    if len(packed) != (n + 7) // 8 or len(told) not in (0, n) or n > rounds:
+    middle = about.plan.protocol == "mdi"
+    if n != about.plan.rounds or len(packed) != (n + 7) // 8 or len(told) != n * middle:
         raise ChannelError(
             "the source's rounds do not fit together: messages were changed on the way"
         )
+    if settings.max() >= about.law.settings[1] or (middle and told.max() > 3):
+        raise ChannelError(
+            "the source's rounds have settings or outcomes that the protocol has not"
+        )
     yield Message("received")
     bits = np.unpackbits(packed, count=n)
-    return RawSide(settings.copy(), bits, told.copy() if len(told) else None), about
+    return RawSide(settings.copy(), bits, told.copy() if middle else None), about

@@ -27,15 +27,18 @@ _CHOICES = {
 }
 
 
-def circumstances(run: Run) -> dict[str, Any]:
+def circumstances(run: Run, seed: int | None) -> dict[str, Any]:
     """Return what a result takes over from the run of the rounds.
 
-    A key is its owners' own only where the device is: not of a simulator, and not in a cloud.
+    A key is its owners' own only where the device is, not of a simulator and not in a cloud; where
+    nobody knew the bases before the signals passed; and where no seed foretells the parties' choices.
     """
     from ebit.backends import open_backend
 
     context = context_of(run)
+    choices = run.experiment.details["choices"]
     own = run.separation != "simulated" and run.info.job is None
+    own = own and choices == "per-shot" and seed is None
     if own:
         told = open_backend(run.info.backend).describe()
         own = told.kind == "processor" and not told.remote
@@ -43,7 +46,7 @@ def circumstances(run: Run) -> dict[str, Any]:
         "randomness": run.randomness,
         "separation": run.separation,
         "secrecy": "own" if own else "demonstration",
-        "assumptions": (_CHOICES[run.experiment.details["choices"]], *context["assumptions"]),
+        "assumptions": (_CHOICES[choices], *context["assumptions"]),
         "not_given": tuple(context["not_given"]),
     }
 
@@ -90,7 +93,7 @@ def result_of(
     aborted = any(key is None for key in keys)
     raw_bits = int(facts.get("raw_bits", 0))
     leak, sealed = int(facts.get("leak_bits", 0)), facts.get("authentication", {})
-    told = leak - (plan.verification_bits if "authentication" in facts else 0)
+    told = int(facts.get("reconciliation_bits", 0))
     return KeyResult(
         protocol=purpose["protocol"],
         attack=purpose["attack"],

@@ -314,7 +314,7 @@ class _Sifted:
 
     def reconciled(self, made: Any) -> None:
         """Keep what reconciliation took."""
-        self.facts["leak_bits"] = int(made.leak_bits)
+        self.facts["leak_bits"] = self.facts["reconciliation_bits"] = int(made.leak_bits)
         self.facts["message_rounds"] = int(made.message_rounds)
         self.facts["corrected"] = made.errors_corrected
         if made.capped:

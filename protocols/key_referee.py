@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from ebit.games import ArgumentError
 from ebit.protocols.authentication import Authenticator
 from ebit.protocols.conversation import Ending, converse
 from ebit.protocols.key_eve import eve_of
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from ebit.circuits import Experiment
     from ebit.games import Trials
 
-__all__ = ["judge", "law_of", "random_bytes", "sides_of"]
+__all__ = ["judge", "law_for", "law_of", "random_bytes", "sides_of"]
 
 _ONE_PROCESS = "separate parties: both ran in one process here, each with its own data alone"
 
@@ -58,7 +59,7 @@ def judge(run: Run, purpose: Mapping[str, Any]) -> KeyResult:
             other_party(two, plan, law, auth=auth[1], random=random_bytes(seed, 1)),
         )
     found = result_of(
-        purpose, ends, run=run.info, seconds=time.perf_counter() - begun, **circumstances(run)
+        purpose, ends, run=run.info, seconds=time.perf_counter() - begun, **circumstances(run, seed)
     )
     a, b = (None if end.value is None else end.value.key for end in ends)
     return replace(
@@ -107,14 +108,36 @@ def as_the_host_asked(run: Run, purpose: Mapping[str, Any]) -> Run:
 
 def law_of(experiment: Experiment) -> SiftingLaw:
     """Return which settings of a key round serve for what."""
-    details = experiment.details
-    names = details["alice_bases"]
+    settings = experiment.game.settings
+    return law_for(experiment.details["protocol"], (int(settings[0]), int(settings[1])))
+
+
+def law_for(protocol: str, settings: tuple[int, int]) -> SiftingLaw:
+    """Return which settings of a protocol serve for what: nobody has to be told.
+
+    Args:
+        protocol: its name.
+        settings: how many Alice and Bob have: three bases that coins choose are one of four values.
+
+    Raises:
+        ArgumentError: no such protocol, or it has not so many settings.
+    """
+    from ebit.circuits import key_protocol
+
+    rules = key_protocol(protocol)
+    for name, count, bases in zip(
+        ("Alice", "Bob"), settings, (rules.alice, rules.bob), strict=True
+    ):
+        if count not in (len(bases), len(bases) + (len(bases) == 3)):
+            raise ArgumentError(
+                f"settings must be {len(bases)} of {name} for {protocol}, but were {count!r}"
+            )
     return SiftingLaw(
-        settings=(int(experiment.game.settings[0]), int(experiment.game.settings[1])),
-        key=tuple(details["key"][0]),
-        tests={names[x]: (x, y) for x, y in details["test"]},
-        chsh=tuple((x, y) for x, y, _ in details["chsh"]),
-        key_name=names[details["key"][0][0]],
+        settings=settings,
+        key=rules.key[0],
+        tests={rules.alice[x]: (x, y) for x, y in rules.test},
+        chsh=tuple((x, y) for x, y, _ in rules.chsh),
+        key_name=rules.alice[rules.key[0][0]],
     )
 
 

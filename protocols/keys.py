@@ -153,6 +153,7 @@ def key_program(
     protocol, rounds = full["protocol"], check_rounds(shots)
     if protocol not in PROTOCOLS:
         raise ArgumentError(f"protocol must be one of {', '.join(PROTOCOLS)}, but was {protocol!r}")
+    full["expected_S"] = _expected_s(full["expected_S"], protocol)
     eve = None if full["attack"] is None else parse_attack(full["attack"])
     where = cast("Backend", open_backend(backend))
     build, expected = _expected(where, full, qubits)
@@ -186,6 +187,22 @@ def key_program(
     }
     # Who sits in the middle keeps up two links, of all rounds each.
     return program, purpose, rounds * (2 if twice else 1), qubits
+
+
+def _expected_s(S: Any, protocol: str) -> float | None:
+    """An S to plan for, or None; what no quantum devices reach is refused."""
+    from ebit.analysis.key_asymptotic import MOST_S
+
+    if S is None:
+        return None
+    if protocol not in ("e91", "diqkd"):
+        raise ArgumentError(
+            f"expected_S is of protocols with a Bell test, e91 and diqkd, but the protocol was {protocol}"
+        )
+    number = isinstance(S, (int, float, np.number)) and not isinstance(S, bool)
+    if not number or not 0 <= float(S) <= MOST_S + 1e-9:
+        raise ArgumentError(f"expected_S must lie between 0 and 2.8284 (2 sqrt 2), but was {S!r}")
+    return min(float(S), MOST_S)
 
 
 def _tested_rounds(
@@ -275,7 +292,9 @@ def _told(found: KeyForecast | None, full: Mapping[str, Any], where: Backend) ->
             f"qber must be given: nothing says which error rate to expect of {where.name}"
         )
     if full["qber"] is None:
-        return cast("KeyForecast", found)
+        told = cast("KeyForecast", found)
+        S = full["expected_S"]
+        return told if S is None else replace(told, S=S)
     rate = error_of(full["qber"], "qber")
     tests = dict.fromkeys(found.test if found is not None else ("X",), rate)
     S = full["expected_S"]

@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import numpy as np
 
+from ebit._version import __version__
 from ebit.analysis import RunInfo
 from ebit.games import ArgumentError
 from ebit.protocols.terms import Confirm, agree, check_terms
@@ -288,8 +289,8 @@ def _numbers(name: str, given: Sequence[int] | None) -> tuple[int, ...] | None:
 
 
 def _versions() -> dict[str, str]:
-    found: dict[str, str] = {}
-    for name in ("ebit", "qiskit", "qiskit-aer", "numpy"):
+    found = {"ebit": __version__}  # what runs, not what was once installed
+    for name in ("qiskit", "qiskit-aer", "numpy"):
         try:
             found[name] = version(name)
         except PackageNotFoundError:

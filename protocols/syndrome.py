@@ -27,7 +27,6 @@ from ebit.analysis.ldpc import (
     priors_of,
 )
 from ebit.analysis.ldpc_decode import Decoder
-from ebit.games import ArgumentError
 from ebit.protocols.conversation import ChannelError, Expect, Message, Party
 
 __all__ = ["SyndromeDone", "syndrome_alice", "syndrome_bob"]

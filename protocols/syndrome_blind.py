@@ -19,7 +19,15 @@ import numpy as np
 import numpy.typing as npt
 
 from ebit.analysis.binomial import check_count
-from ebit.analysis.ldpc import Priors, SyndromePlan, cut, key_syndrome, padded, plan_syndrome, priors_of
+from ebit.analysis.ldpc import (
+    Priors,
+    SyndromePlan,
+    cut,
+    key_syndrome,
+    padded,
+    plan_syndrome,
+    priors_of,
+)
 from ebit.analysis.ldpc_decode import Decoded, Decoder
 from ebit.protocols.conversation import ChannelError, Expect, Message, Party
 from ebit.protocols.syndrome import (
@@ -34,7 +42,10 @@ from ebit.protocols.syndrome import (
 __all__ = ["blind_alice", "blind_bob", "plan_blind"]
 
 _MOST_TRIPS = 200
-_FIRST_SWEEPS, _SWEEPS = 80, 50  # more would save some leak and cost time, in which one may as well ask
+_FIRST_SWEEPS, _SWEEPS = (
+    80,
+    50,
+)  # more would save some leak and cost time, in which one may as well ask
 _FOUND, _MORE, _GIVEN_UP = b"\x00", b"\x01", b"\x02"
 
 
@@ -54,7 +65,9 @@ def plan_blind(n: int, qber: Priors, *, largest_block: int = 1 << 17) -> Syndrom
     return plan_syndrome(n, qber, failure=0.5, largest_block=largest_block)
 
 
-def blind_alice(bits: Bits, plan: SyndromePlan, *, leak_cap: int | None = None) -> Party[SyndromeDone]:
+def blind_alice(
+    bits: Bits, plan: SyndromePlan, *, leak_cap: int | None = None
+) -> Party[SyndromeDone]:
     """Tell the syndrome, then the bits that Bob asks for.
 
     Args:
@@ -129,7 +142,9 @@ def _alice(
         kind, rest = body[:1], body[1:]
         if kind in (_FOUND, _GIVEN_UP) and not rest:
             lost = "" if kind == _FOUND else "the other side could not decode"
-            return SyndromeDone(None if lost else bits.copy(), bool(lost), lost, leak, trips, None, None)
+            return SyndromeDone(
+                None if lost else bits.copy(), bool(lost), lost, leak, trips, None, None
+            )
         if kind != _MORE or not rest or len(rest) % 4:
             raise ChannelError(f"a question must be of 1 + 4 k bytes, but was one of {len(body)}")
         asked = np.frombuffer(rest, ">u4").astype(np.int64)
@@ -157,7 +172,7 @@ def _bob(
     leak, trips, sweeps = plan.leak_bits, 0, 0
     while True:
         waiting: list[int] = []
-        for k, where in enumerate(blocks):
+        for k in range(len(blocks)):
             before = states[k]
             if before is not None and before.found:
                 continue
@@ -193,7 +208,9 @@ def _bob(
     return SyndromeDone(found, False, "", leak, trips, int(np.count_nonzero(found != bits)), sweeps)
 
 
-def _least_sure(state: Decoded | None, chances: npt.NDArray[np.float32], trip: int) -> npt.NDArray[np.int64]:
+def _least_sure(
+    state: Decoded | None, chances: npt.NDArray[np.float32], trip: int
+) -> npt.NDArray[np.int64]:
     """Which bits of a block to ask for: those of the smallest beliefs that are not known yet."""
     if state is None:
         return np.zeros(0, np.int64)
@@ -204,7 +221,11 @@ def _least_sure(state: Decoded | None, chances: npt.NDArray[np.float32], trip: i
     sure = np.abs(state.beliefs[: len(chances)][unknown])
     if not count:
         return unknown[:0]
-    picked = np.argpartition(sure, count - 1)[:count] if count < len(unknown) else np.arange(len(unknown))
+    picked = (
+        np.argpartition(sure, count - 1)[:count]
+        if count < len(unknown)
+        else np.arange(len(unknown))
+    )
     return np.sort(unknown[picked])
 
 

@@ -122,6 +122,7 @@ def test_the_best_share_of_tests() -> None:
         assert diqkd_length(N, S=S, qber=Q, test_fraction=share).length <= best.length + 1
 
 
+@pytest.mark.slow
 def test_first_key_in_the_depolarising_model() -> None:
     # Positive from about 2.6e5 rounds on, of devices without noise.
     needed = diqkd_rounds_needed(S=MOST_S, qber=0.0)

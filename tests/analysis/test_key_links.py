@@ -96,7 +96,7 @@ def test_the_best_rate_of_pairs() -> None:
 def test_finite_runs_are_planned(source: str) -> None:
     found = link_rate(source, Link(30), rounds=10**8)
     name = "bb84" if source == SINGLE else "bbm92"
-    plan = plan_key(name, 10**8, qber=found.qber, success=found.detected)
+    plan = plan_key(name, 10**8, qber=found.qber, success=found.detected, f=1.1)
     assert found.key_bits == plan.length > 0
     assert found.key_per_signal < link_rate(source, Link(30)).key_per_signal
 

