@@ -176,10 +176,18 @@ def _sizes(block: int, needed: int) -> tuple[int, int, int]:
     share = needed / block
     fewest = min(max(512, math.ceil(64 / share)), 4096, max(block // 64, 64))
     columns = np.arange(fewest, fewest + fewest // 4 + 1)
-    lift = -(-block // columns)
+    # A prime lift: no shift comes back to itself before `lift` turns, which would make short cycles.
+    lift = np.array([_prime(-(-block // int(c))) for c in columns])
     rows = np.maximum(-(-needed // lift), 3)
     best = int(np.lexsort((columns * lift, rows * lift))[0])
     return int(columns[best]), int(rows[best]), int(lift[best])
+
+
+def _prime(least: int) -> int:
+    """The smallest prime that is not below."""
+    while any(least % d == 0 for d in range(2, math.isqrt(least) + 1)):
+        least += 1
+    return least
 
 
 @lru_cache(maxsize=2)

@@ -60,6 +60,7 @@ def key_forecast(
     compiled = where.compile(experiment, qubits=qubits)
     told = where.describe()
     calibration = getattr(where, "calibration", None)
+    parts: Sequence[Sequence[Distribution]] | None
     if type(compiled.circuits[0]).__module__.startswith("qiskit"):
         if calibration is None and told.kind != "simulator":
             return None

@@ -1,4 +1,4 @@
-"""Device-independent keys: the plan, and Alice and Bob who trust no device.
+"""Device-independent keys: Alice and Bob who trust no device.
 
 Every round's outcomes go into the key. Alice tells a syndrome of all of hers at once, and nothing that
 depends on Bob's bits is said before he has hers: parities that go back and forth, as Cascade's do, would
@@ -9,14 +9,11 @@ lost, and stops if there were more than was fixed before.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ebit.games import ArgumentError
 from ebit.protocols.conversation import ChannelError, Expect, Message, Party
 from ebit.protocols.key_parties import (
     KeyEnding,
@@ -36,191 +33,13 @@ from ebit.protocols.sifting import (
 )
 
 if TYPE_CHECKING:
+    from ebit.analysis.key_diqkd_plan import IndependentPlan
     from ebit.protocols.authentication import Authenticator
 
-__all__ = ["IndependentPlan", "independent_alice", "independent_bob", "plan_independent"]
+__all__ = ["independent_alice", "independent_bob", "too_good"]
 
 Bits = npt.NDArray[np.uint8]
-_THEOREM = "nadlinger-2022"
-_FAILURE = 1e-3  # chance that honest bits cannot be decoded
-_LEAST_QBER = 1e-4  # error rate of key rounds that is planned for at least
-_LEAST_F = (
-    1.1  # syndrome over n h(q) at least: the codes fall behind their plan at high error rates
-)
-_FAULT = 1e-6
-_SIGMAS = 5.0  # of the number of test rounds
-_VERIFICATION = 64  # bits; the theorem's own constant covers them
-
-
-@dataclass(frozen=True)
-class IndependentPlan:
-    """What both parties agree on before the first round of a device-independent key.
-
-    Attributes:
-        protocol, theorem: names. rounds: n, key and test together.
-        test_fraction: gamma. S, qber: expected.
-        tolerated_losses: tests that may be lost; tolerated is their share of the tests expected.
-        leak_cap: bits of the syndrome. length: of the key, 0 if none can be had.
-        net_length: less what authentication uses up.
-        epsilon: soundness error, correctness included.
-        parameters: of the theorem.
-        verification_bits: of the hash that compares; part of the theorem's constant.
-        reason: why there is no key, "" if there is one. rounds_needed: from which on there would be.
-        assumptions, not_given: what it rests on, and what it does not say.
-    """
-
-    protocol: str
-    theorem: str
-    rounds: int
-    test_fraction: float
-    S: float
-    qber: float
-    tolerated_losses: int
-    tolerated: float
-    leak_cap: int
-    length: int
-    net_length: int
-    epsilon: float
-    parameters: Mapping[str, float]
-    verification_bits: int
-    reason: str
-    rounds_needed: int | None
-    assumptions: tuple[str, ...]
-    not_given: tuple[str, ...]
-
-    @property
-    def epsilon_total(self) -> float:
-        """The soundness error, which covers correctness."""
-        return self.epsilon
-
-    def syndromes(self, tests: int) -> tuple[Any, Any]:
-        """Return how the syndromes are told, of the test rounds and of the key rounds.
-
-        Args:
-            tests: how many rounds test, which both know once the settings are announced.
-        """
-        return _syndromes(tests, self.rounds - tests, self.S, self.qber)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain data; `from_dict` reads it back."""
-        plain = asdict(self)
-        plain["assumptions"], plain["not_given"] = list(self.assumptions), list(self.not_given)
-        return plain
-
-    @classmethod
-    def from_dict(cls, plain: Mapping[str, Any]) -> IndependentPlan:
-        """Return the plan that `to_dict` wrote."""
-        given = {name: plain[name] for name in cls.__dataclass_fields__}
-        given["assumptions"] = tuple(given["assumptions"])
-        given["not_given"] = tuple(given["not_given"])
-        return cls(**given)
-
-
-def _syndromes(tests: int, keys: int, S: float, qber: float) -> tuple[Any, Any]:
-    """Codes of their own for rounds that differ so much: tests are lost far more often.
-
-    None where a code would tell nearly all: then all is told.
-    """
-    from ebit.analysis.key_asymptotic import binary_entropy
-    from ebit.analysis.ldpc import plan_syndrome
-
-    def code(n: int, rate: float) -> Any:
-        least = math.ceil(_LEAST_F * n * binary_entropy(rate))
-        try:
-            found = plan_syndrome(n, rate, failure=_FAILURE / 2)
-            return found if found.leak_bits >= least else plan_syndrome(n, rate, leak_bits=least)
-        except ArgumentError:
-            return None
-
-    return code(tests, (4 - S) / 8), code(keys, max(qber, _LEAST_QBER))
-
-
-def _told(codes: tuple[Any, Any], tests: int, keys: int) -> int:
-    """Bits that are told: those of the syndromes, or all of them."""
-    sizes = (tests, keys)
-    return sum(
-        n if code is None else int(code.leak_bits) for code, n in zip(codes, sizes, strict=True)
-    )
-
-
-def _leak(rounds: int, gamma: float, S: float, qber: float) -> int:
-    """The most that both syndromes tell, however many rounds test."""
-    spread = _SIGMAS * math.sqrt(rounds * gamma * (1 - gamma))
-    most = min(rounds, math.ceil(rounds * gamma + spread))
-    keys = rounds - max(0, math.floor(rounds * gamma - spread))
-    return _told(_syndromes(most, keys, S, qber), most, keys)
-
-
-def plan_independent(
-    rounds: int,
-    *,
-    S: float,
-    qber: float,
-    epsilon: float = 1e-10,
-    test_fraction: float | None = None,
-) -> IndependentPlan:
-    """Fix everything about a device-independent run before it.
-
-    Args:
-        rounds: key and test together. S, qber: expected of honest devices.
-        epsilon: soundness error. test_fraction: share of tests; the best one if None.
-
-    Returns:
-        The plan; length 0 with a reason where there is no key.
-
-    Raises:
-        ArgumentError: an argument out of range.
-
-    Source:
-        Nadlinger et al., Nature 607, 682 (2022), eq. (73) of its supplement.
-    """
-    from ebit.analysis.key_diqkd_optimise import diqkd_length, diqkd_rounds_needed
-
-    S = min(S, 8**0.5)
-    first = diqkd_length(rounds, S=S, qber=qber, epsilon=epsilon, test_fraction=test_fraction)
-    gamma = first.test_fraction
-    leak = _leak(rounds, gamma, S, qber)
-    found = diqkd_length(rounds, S=S, qber=qber, epsilon=epsilon, test_fraction=gamma, leak=leak)
-    reason, needed = "", None
-    if not found.net_length:
-        needed = diqkd_rounds_needed(S=S, qber=qber, epsilon=epsilon, above=rounds)
-        reason = (
-            f"no number of rounds gives a key at S = {S:.4f} and {100 * qber:.2f} % errors"
-            if needed is None
-            else f"{rounds:,} rounds are too few at S = {S:.4f} and {100 * qber:.2f} % errors; about "
-            f"{needed:,} would do"
-        )
-    expected = max(1.0, rounds * gamma)
-    return IndependentPlan(
-        protocol="diqkd",
-        theorem=_THEOREM,
-        rounds=rounds,
-        test_fraction=gamma,
-        S=S,
-        qber=qber,
-        tolerated_losses=found.tolerated_losses,
-        tolerated=found.tolerated_losses / expected,
-        leak_cap=leak,
-        length=found.length if found.net_length else 0,
-        net_length=found.net_length,
-        epsilon=epsilon,
-        parameters=asdict(found.parameters),
-        verification_bits=_VERIFICATION,
-        reason=reason,
-        rounds_needed=needed,
-        assumptions=(
-            "quantum theory; no signal leaves either side but what the protocol says",
-            "settings are drawn at random, independent of the devices, and which rounds test is not "
-            "known to the devices before",
-            "each side's device gets its setting alone: the two do not communicate during a round",
-            "devices may have memory, and may have been built by Eve",
-        ),
-        not_given=(
-            "a loophole-free test: nothing separates two devices in one simulator or on one chip",
-            "security if the same devices are used again: they may leak old keys through later "
-            "announcements (Barrett, Colbeck, Kent, PRL 110, 010503 (2013))",
-        ),
-    )
+_FAULT = 1e-6  # chance below which a device is at fault
 
 
 def independent_alice(
@@ -244,7 +63,7 @@ def independent_alice(
         yield Message("alice's test bits", np.packbits(side.bits[tests]).tobytes())
         return KeyEnding(None, plan.reason, facts)
     codes = plan.syndromes(int(tests.sum()))
-    leak = _told(codes, int(tests.sum()), int((~tests).sum()))
+    leak = plan.told(int(tests.sum()))
     if leak > plan.leak_cap:
         return KeyEnding(None, _too_many_tests(int(tests.sum()), plan), facts)
     for code, part in zip(codes, (tests, ~tests), strict=True):
@@ -301,12 +120,13 @@ def independent_bob(
         _count(facts, hers ^ guess[tests], theirs[tests], side.settings[tests], law)
         return KeyEnding(None, plan.reason, facts)
     codes = plan.syndromes(int(tests.sum()))
-    leak = _told(codes, int(tests.sum()), int((~tests).sum()))
+    leak = plan.told(int(tests.sum()))
     if leak > plan.leak_cap:
         return KeyEnding(None, _too_many_tests(int(tests.sum()), plan), facts)
     hers, failed = guess.copy(), ""
-    rates = ((4 - plan.S) / 8, max(plan.qber, _LEAST_QBER))
-    for code, part, rate, name in zip(codes, (tests, ~tests), rates, ("test", "key"), strict=True):
+    for code, part, rate, name in zip(
+        codes, (tests, ~tests), plan.rates, ("test", "key"), strict=True
+    ):
         if code is None:
             hers[part] = bits_from_body((yield Expect("bits")), int(part.sum()), "bits")
             continue

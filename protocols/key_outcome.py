@@ -54,7 +54,7 @@ def circumstances(run: Run, seed: int | None) -> dict[str, Any]:
 def plan_of(purpose: Mapping[str, Any]) -> Any:
     """Return the plan that was fixed before the run."""
     if purpose["protocol"] == "diqkd":
-        from ebit.protocols.key_independent import IndependentPlan
+        from ebit.analysis.key_diqkd_plan import IndependentPlan
 
         return IndependentPlan.from_dict(purpose["plan"])
     from ebit.analysis.key_plan import KeyPlan
@@ -144,4 +144,4 @@ def _efficiency(told: int, n: int, corrected: Any) -> float | None:
         return None
     q = min(corrected / n, 0.5)
     entropy = -q * math.log2(q) - (1 - q) * math.log2(1 - q)
-    return told / (n * entropy)
+    return float(told / (n * entropy))

@@ -136,7 +136,7 @@ def alice(
     if side.announced is not None:
         yield Message("announced", side.announced.tobytes())
     found = _Sifted(side.settings, theirs, law, plan)
-    if found.reason:
+    if found.stopped():
         return found.ending()
     keep = random_subset(len(found.key), found.n, random)
     test = random_subset(len(found.test), found.k, random)
@@ -146,7 +146,7 @@ def alice(
     other = bits_from_body((yield Expect("bob's test bits")), len(shown), "test bits")
     yield Message("alice's test bits", body_of_bits(side.bits[shown]))
     found.estimate(side.bits[shown], other)
-    if found.reason:
+    if found.stopped():
         return found.ending()
 
     from ebit.protocols.cascade import cascade_alice
@@ -155,7 +155,7 @@ def alice(
     bits = side.bits[raw]
     made = yield from cascade_alice(bits, qber=found.rate, leak_cap=plan.leak_cap, random=random)
     found.reconciled(made)
-    if found.reason:
+    if found.stopped():
         return found.ending()
     if not (yield from verify_alice(bits, random=random)):
         return found.unverified()
@@ -182,7 +182,7 @@ def bob(
         if not np.array_equal(told, side.announced):
             raise ChannelError("the middle must announce the same to both sides, but did not")
     found = _Sifted(theirs, side.settings, law, plan)
-    if found.reason:
+    if found.stopped():
         return found.ending()
     chosen = yield Expect("chosen for the key")
     keep = bits_from_body(chosen, len(found.key), "the choice of key rounds")
@@ -197,7 +197,7 @@ def bob(
     yield Message("bob's test bits", body_of_bits(side.bits[shown]))
     other = bits_from_body((yield Expect("alice's test bits")), len(shown), "test bits")
     found.estimate(other, side.bits[shown])
-    if found.reason:
+    if found.stopped():
         return found.ending()
 
     from ebit.protocols.cascade import cascade_bob
@@ -207,7 +207,7 @@ def bob(
         side.bits[raw], qber=found.rate, leak_cap=plan.leak_cap, random=random
     )
     found.reconciled(made)
-    if found.reason:
+    if found.stopped():
         return found.ending()
     bits = made.bits
     if not (yield from verify_bob(bits)):
@@ -266,6 +266,10 @@ class _Sifted:
                 f"too few rounds: the plan needs {self.n:,} for the key and {self.k:,} for the test, "
                 f"but {len(self.key):,} and {len(self.test):,} came"
             )
+
+    def stopped(self) -> bool:
+        """Whether there is a reason to stop."""
+        return bool(self.reason)
 
     def choose(self, keep: Any, test: Any) -> tuple[Any, Any]:
         """Return the rounds of the key, and those whose bits are announced: the test's first."""

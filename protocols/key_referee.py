@@ -153,7 +153,7 @@ def sides_of(experiment: Experiment, trials: Trials) -> tuple[RawSide, RawSide]:
     if flip is not None:
         announced = np.ascontiguousarray(outcomes[:, 2])
         shift = np.array([flip.get(name, 0) for name in experiment.details["bob_bases"]], np.uint8)
-        bits[1] = bits[1] ^ ((announced >> shift[mine[1]]) & 1)
+        bits[1] = (bits[1] ^ ((announced >> shift[mine[1]]) & 1)).astype(np.uint8)
     return RawSide(mine[0], bits[0], announced), RawSide(mine[1], bits[1], announced)
 
 

@@ -155,7 +155,7 @@ def key_program(
         raise ArgumentError(f"protocol must be one of {', '.join(PROTOCOLS)}, but was {protocol!r}")
     full["expected_S"] = _expected_s(full["expected_S"], protocol)
     eve = None if full["attack"] is None else parse_attack(full["attack"])
-    where = cast("Backend", open_backend(backend))
+    where = open_backend(backend)
     build, expected = _expected(where, full, qubits)
     plan = _plan(full, rounds, expected)
     circuit_attack = str(eve) if eve is not None and eve.quantum else None
@@ -334,7 +334,7 @@ def _biased(bases: int) -> tuple[float, ...]:
 
 def _plan(full: Mapping[str, Any], rounds: int, expected: KeyForecast) -> Any:
     if full["protocol"] == "diqkd":
-        from ebit.protocols.key_independent import plan_independent
+        from ebit.analysis.key_diqkd_plan import plan_independent
 
         if expected.S is None:
             raise ArgumentError("expected_S must be given: nothing says which S to expect")

@@ -239,7 +239,9 @@ def program_of(
             return test, purpose, shots, place
         if kind == "key":
             if pair is not None:
-                raise ArgumentError("pair does not apply to a key: give qubits, all of them in order")
+                raise ArgumentError(
+                    "pair does not apply to a key: give qubits, all of them in order"
+                )
             module = import_module("ebit.protocols.keys")
             return module.key_program(backend, shots=shots, qubits=qubits, seed=seed, **options)  # type: ignore[no-any-return]
     except TypeError as error:

@@ -162,7 +162,7 @@ def settings_from_body(body: bytes, count: int, kinds: int) -> Bits:
         raise ChannelError(f"bases must be of {count} rounds, but the peer sent {len(body)} bytes")
     found = bits_from_body(body[:each], count, "bases")
     if planes == 2:
-        found = found | (bits_from_body(body[each:], count, "bases") << 1)
+        found = (found | (bits_from_body(body[each:], count, "bases") << 1)).astype(np.uint8)
         if found.size and int(found.max()) >= kinds:
             raise ChannelError(f"bases must be below {kinds}, but the peer sent {int(found.max())}")
     return found

@@ -93,8 +93,8 @@ def _altered(change):
     ],
 )
 def test_a_damaged_syndrome_ends_in_a_channel_error(change):
-    a, b = keys(1000, 0.02, 5)
-    plan = plan_syndrome(1000, 0.02, leak_bits=301)
+    a, b = keys(1100, 0.02, 5)
+    plan = plan_syndrome(1100, 0.02, leak_bits=305)
     assert plan.leak_bits % 8
     bob = converse(syndrome_alice(a, plan), syndrome_bob(b, plan, 0.02), wire=_altered(change))[1]
     with pytest.raises(ChannelError):
