@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import UUID, uuid5
 
 from ebit.analysis import RunInfo
 from ebit.protocols.conversation import Ending
@@ -14,6 +15,7 @@ from ebit.protocols.run import Run, context_of
 
 __all__ = ["circumstances", "plan_of", "result_of"]
 
+_KEYS = UUID("8b0a7c5e-1f0e-4c5b-9a63-6e1f2b1d9c40")  # the name space of keys
 _DEMONSTRATION = (
     "a secret: whoever ran the simulator or the processor can know the key",
     "secrecy against flaws of the devices (side channels, Trojan-horse light, detector blinding): the "
@@ -128,8 +130,14 @@ def result_of(
             *not_given,
         ),
         key=None if aborted else keys[0],
+        key_id=None if aborted else _named(ends[0].end.digest()),
         run=run,
     )
+
+
+def _named(transcript: bytes) -> str:
+    """A name of the key that both sides come to without a further word."""
+    return str(uuid5(_KEYS, transcript.hex()))
 
 
 def _plainest(reasons: Sequence[str]) -> str:

@@ -48,6 +48,7 @@ class KeyResult:
         seconds: of the classical part.
         assumptions, not_given: of theorem, run and channel.
         key: Alice's, or this party's; None without one. Nothing prints it.
+        key_id: its name, the same at both ends.
         run: where the rounds come from.
         file: where the key was written, if it was.
     """
@@ -81,6 +82,7 @@ class KeyResult:
     assumptions: tuple[str, ...]
     not_given: tuple[str, ...]
     key: SecretBits | None = field(default=None)
+    key_id: str | None = None
     run: RunInfo | None = None
     file: str | None = None
 
@@ -126,6 +128,8 @@ class KeyResult:
             "reason": self.reason or None,
             "epsilon": self.epsilon,
             "theorem": self.theorem,
+            "key_id": self.key_id,
+            "block": self.key_id,
             "secrecy": self.secrecy,
             "randomness": self.randomness,
             "separation": self.separation,
