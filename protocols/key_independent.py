@@ -100,6 +100,7 @@ def independent_bob(
 ) -> Party[KeyEnding]:
     """Bob: he guesses Alice's bits, and corrects his guess by her syndrome."""
     del random
+    from ebit.analysis.key_asymptotic import binary_entropy
     from ebit.protocols.syndrome import syndrome_bob
     from ebit.protocols.verification import verify_bob
 
@@ -150,6 +151,8 @@ def independent_bob(
     facts["qber"] = float(wrong[~tests].mean()) if keys else None
     facts["qbers"] = {law.key_name: facts["qber"]} if keys else {}
     facts["corrected"] = int(wrong.sum())
+    parts = (wrong[tests], wrong[~tests])
+    facts["uncertainty"] = sum(len(w) * binary_entropy(float(w.mean())) for w in parts if len(w))
     lost = int(wrong[tests].sum())
     impossible = too_good(lost, int(tests.sum()))
     accepted = lost <= plan.tolerated_losses and not impossible

@@ -108,7 +108,7 @@ def result_of(
         tolerated=plan.tolerated,
         S=facts.get("S"),
         leak_bits=leak,
-        f=_efficiency(told, raw_bits, facts.get("corrected")),
+        f=_efficiency(told, raw_bits, facts.get("corrected"), facts.get("uncertainty")),
         message_rounds=int(facts.get("message_rounds", 0)),
         key_bits=0 if aborted or keys[0] is None else keys[0].bits,
         authentication_bits=int(sealed.get("bits_spent", 0)),
@@ -146,10 +146,12 @@ def _plainest(reasons: Sequence[str]) -> str:
     return next((r for r in given if not r.startswith("the other side")), given[0] if given else "")
 
 
-def _efficiency(told: int, n: int, corrected: Any) -> float | None:
-    """Return leak / (n h(Q)) at the rate of errors that were corrected, None where it means nothing."""
-    if not n or not corrected or told <= 0:
-        return None
-    q = min(corrected / n, 0.5)
-    entropy = -q * math.log2(q) - (1 - q) * math.log2(1 - q)
-    return float(told / (n * entropy))
+def _efficiency(told: int, n: int, corrected: Any, uncertainty: float | None) -> float | None:
+    """Return leak / (n h(Q)) at the rate of errors that were corrected, None where it means nothing.
+
+    Where rounds of different error rates were corrected, `uncertainty` is the sum of their n h(Q).
+    """
+    if uncertainty is None and n and corrected:
+        q = min(corrected / n, 0.5)
+        uncertainty = -n * (q * math.log2(q) + (1 - q) * math.log2(1 - q))
+    return float(told / uncertainty) if told > 0 and uncertainty else None

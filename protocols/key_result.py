@@ -153,10 +153,17 @@ class KeyResult:
         return f"{self.protocol}{attacked}: a key of {self.key_bits:,} bits{kind}"
 
     @property
+    def _kept(self) -> bool:
+        """Whether what Eve holds, where that is known, leaves the key secret."""
+        return self.eve is None or self.eve.get("kept") is not False
+
+    @property
     def sentence(self) -> str:
         """What may be said of it, or why there is none."""
         if self.aborted:
             return self.reason
+        if self.eve is not None and not self._kept:
+            return f"NOT SECRET, since an assumption does not hold here: {self.eve.get('says', '')}"
         return (
             f"secret and equal on both sides except with probability {self.epsilon:.3g}, by "
             f"{self.theorem}, under the assumptions below"
@@ -204,8 +211,8 @@ class KeyResult:
         return Sheet(
             title=self.title,
             sentence=self.sentence,
-            good=not self.aborted,
-            bad=self.aborted,
+            good=not self.aborted and self._kept,
+            bad=self.aborted or not self._kept,
             rows=tuple(self._rows()),
             table_title="",
             head=(),
