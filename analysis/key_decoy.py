@@ -198,9 +198,9 @@ def _phase_error(errors: float, sample: float, rest: float, eps_sec: float) -> f
         return 0.5
     extra = 0.0
     if b > 0:
-        inner = (c + d) / (c * d * (1 - b) * b) * (21 / eps_sec) ** 2
+        inner = math.log2((c + d) / (c * d * (1 - b) * b)) + 2 * math.log2(21 / eps_sec)
         width = (c + d) * (1 - b) * b / (c * d * math.log(2))
-        extra = math.sqrt(width * max(0.0, math.log2(inner)))
+        extra = math.sqrt(width * max(0.0, inner))
     wanted = 2 * math.log(21 / eps_sec) / d
     low, high = b, 0.5
     if divergence(b, high) <= wanted:

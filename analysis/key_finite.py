@@ -126,12 +126,12 @@ def lim_2021(
     m = n + k
 
     def phase_of(eps_pe: float, share: float) -> float:
-        xi = math.sqrt((n + 1) * -math.log(share * eps_pe * eps_pe) / (2 * m * k))
+        xi = math.sqrt((n + 1) * -(math.log(share) + 2 * math.log(eps_pe)) / (2 * m * k))
         errors = m * (tolerated + xi)
         if errors >= m:
             return 0.5
         gamma = 1 / (errors + 1) + 1 / (m - errors + 1)
-        rest = math.sqrt(-math.log((1 - share) * eps_pe * eps_pe) / (2 * gamma) + 1) / n
+        rest = math.sqrt(-(math.log(1 - share) + 2 * math.log(eps_pe)) / (2 * gamma) + 1) / n
         return min(0.5, tolerated + xi + rest)
 
     def bits_of(part: float, share: float) -> float:

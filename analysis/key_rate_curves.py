@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ebit.analysis.key_asymptotic import best_noise
+from ebit.analysis.key_diqkd import CONSUMED
 from ebit.analysis.key_diqkd_optimise import diqkd_length
 from ebit.analysis.key_endless import endless_rate
 from ebit.analysis.key_finite import THEOREMS
@@ -49,7 +50,7 @@ class RateCurves:
 
     def csv(self) -> str:
         """Return the table as comma-separated values, a head line and a line per point."""
-        lines = [",".join([self.x_name, *self.names])]
+        lines = [",".join(name.replace(",", "") for name in (self.x_name, *self.names))]
         for i, x in enumerate(self.x):
             lines.append(",".join(f"{value:.10g}" for value in (x, *(row[i] for row in self.y))))
         return "\n".join(lines) + "\n"
@@ -161,7 +162,14 @@ def _rounds(
 def _planned(found: RateResult, n: int, theorem: str, epsilon: float) -> int:
     more: dict[str, Any] = {} if found.f is None else {"f": found.f}
     return plan_key(
-        found.protocol, n, qber=found.qber, epsilon=epsilon, theorem=theorem, search=False, **more
+        found.protocol,
+        n,
+        qber=found.qber,
+        epsilon=epsilon,
+        theorem=theorem,
+        search=False,
+        authentication_bits=CONSUMED,
+        **more,
     ).length
 
 

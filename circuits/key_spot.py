@@ -66,8 +66,9 @@ def independent_rounds(
     Source:
         Nadlinger et al., Nature 607, 682 (2022), for tests of a fixed share.
     """
-    wanted = [int(counts[i]) for i in range(len(QUESTIONS))]
-    if len(counts) != len(QUESTIONS) or min(wanted) < 1:
+    fits = len(counts) == len(QUESTIONS)
+    wanted = [int(counts[i]) for i in range(len(QUESTIONS))] if fits else [0]
+    if min(wanted) < 1:
         raise ArgumentError(
             f"counts must be {len(QUESTIONS)} numbers of at least 1, but were {list(counts)!r}: take "
             "more rounds"

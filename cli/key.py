@@ -40,8 +40,10 @@ PROTOCOLS = ("bb84", "bbm92", "e91", "six-state", "mdi", "diqkd")
     "--epsilon", type=float, default=1e-10, show_default=True, help="Secrecy error of the key."
 )
 @click.option("--qber", type=float, help="Plan for this error rate, not the calibration's.")
-@click.option("--S", "expected_S", type=float, help="diqkd: plan for this S.")
-@click.option("--theorem", help="What the length rests on; see ebit rate --help.")
+@click.option("--S", "expected_S", type=float, help="diqkd, e91: plan for this S.")
+@click.option(
+    "--theorem", help="What the length rests on: tomamichel-2012, lim-2021; diqkd: nadlinger-2022."
+)
 @click.option(
     "--choices",
     type=click.Choice(["per-shot", "per-circuit"]),
@@ -77,7 +79,14 @@ PROTOCOLS = ("bb84", "bbm92", "e91", "six-state", "mdi", "diqkd")
     type=click.FloatRange(min=0, min_open=True),
     default=60.0,
     show_default=True,
-    help="Seconds to wait for the other side.",
+    help="With --listen or --connect: seconds for each message.",
+)
+@click.option(
+    "--wait",
+    type=click.FloatRange(min=0, min_open=True),
+    default=600.0,
+    show_default=True,
+    help="With --listen: seconds to wait for the other side to come.",
 )
 @paid()
 @common(out=False)
@@ -101,6 +110,7 @@ def command(
     new_auth: Path | None,
     sessions: int,
     timeout: float,
+    wait: float,
     yes: bool,
     no_wait: bool,
     max_seconds: float | None,
@@ -131,6 +141,10 @@ def command(
             "--listen and --connect exclude each other: one side waits for the other"
         )
     check_file(file)
+    if file is not None and file.exists():
+        raise ArgumentError(
+            f"--out must be a new file, but {file} is there: a key is not overwritten"
+        )
     if connect is not None:
         _alone("--connect", ("auth", "timeout", "file", "seed"))
         return _connect(connect, auth, timeout, file, seed, as_json=as_json, quiet=quiet)
@@ -160,6 +174,7 @@ def command(
                 backend=backend,
                 rounds=rounds,
                 timeout=timeout,
+                patience=wait,
                 progress=report,
                 **options,
             )

@@ -86,10 +86,11 @@ def eve_of(
         epsilon=purpose["plan"]["epsilon"],
     )
     found.update(told.to_dict())
+    left = max(0.0, told.smooth_min_entropy - leak)
     found["says"] = (
-        f"guesses {100 * told.right:.2f} % of {told.n:,} raw bits; given her record and the {leak:,} "
-        f"bits told, {max(0.0, told.smooth_min_entropy - leak):,.0f} bits are left that she does not "
-        f"know" + (f", the key has {key_bits:,}" if key_bits else ", and there is no key")
+        f"guesses {100 * told.right:.2f} % of {told.n:,} raw bits by the measurement she made; given its "
+        f"record and the {leak:,} bits told, {left:,.0f} bits of smooth min-entropy are left, "
+        + (f"and the key has {key_bits:,}" if key_bits else "and there is no key")
     )
     return found
 

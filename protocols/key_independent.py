@@ -18,6 +18,7 @@ from ebit.protocols.conversation import ChannelError, Expect, Message, Party
 from ebit.protocols.key_parties import (
     KeyEnding,
     SiftingLaw,
+    chsh_error,
     chsh_value,
     same_plan,
     sealed_ending,
@@ -154,6 +155,7 @@ def independent_bob(
     parts = (wrong[tests], wrong[~tests])
     facts["uncertainty"] = sum(len(w) * binary_entropy(float(w.mean())) for w in parts if len(w))
     lost = int(wrong[tests].sum())
+    facts["tests_lost"] = lost
     impossible = too_good(lost, int(tests.sum()))
     accepted = lost <= plan.tolerated_losses and not impossible
     yield Message("accepted", b"yes" if accepted else b"no")
@@ -230,4 +232,4 @@ def _count(facts: dict[str, Any], lost: Bits, x: Bits, y: Bits, law: SiftingLaw)
         won = int((lost[here] == 0).sum())
         total.append(int(here.sum()))
         agree.append(won if i < 3 else total[-1] - won)
-    facts["S"] = chsh_value(agree, total)
+    facts["S"], facts["S_error"] = chsh_value(agree, total), chsh_error(agree, total)

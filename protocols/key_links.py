@@ -99,27 +99,31 @@ def key_listen(
     hers, his = sides_of(test, run.trials)
     told = circumstances(run, seed)
     # A seed would tell more than Bob's half; which settings serve for what, he knows himself.
+    seedless = [words for words in told["assumptions"] if "seed" not in words]
     open_purpose = {**purpose, "seed": None, "host": None}
-    about = {"purpose": open_purpose, "settings": list(law.settings), "circumstances": told}
+    about: dict[str, Any] = {"purpose": open_purpose, "settings": list(law.settings)}
+    about["circumstances"] = {**told, "assumptions": seedless}
     parties: Iterator[Party[Any]] = iter(
         (
-            _source(his, about),
+            _or_stop(_source(his, about)),
             parties_of(purpose["protocol"])[0](
                 hers, plan, law, auth=mine, random=random_bytes(seed, 0)
             ),
         )
     )
     begun = time.perf_counter()
-    endings = listen(
-        address,
-        lambda: next(parties),
-        sessions=2,
-        patience=patience,
-        timeout=timeout,
-        say=getattr(progress, "say", None),
-        ready=ready,
-    )
-    endings[0].result()
+    try:
+        endings = listen(
+            address,
+            lambda: next(parties),
+            sessions=2,
+            patience=patience,
+            timeout=timeout,
+            say=getattr(progress, "say", None),
+            ready=ready,
+        )
+    except _LostLinkError as lost:
+        raise ChannelError(f"the quantum link broke: {lost}") from None
     return _known(purpose, endings[1], run.info, begun, told)
 
 
@@ -187,14 +191,29 @@ def _authenticator(auth: str | Path, role: str) -> Authenticator:
 
 def _patiently(address: str, timeout: float, say: Any) -> Ending[Any]:
     """The session of the quantum link; she may not be there yet."""
-    until = time.monotonic() + timeout
+    until, waits = time.monotonic() + timeout, False
     while True:
         try:
             return connect(address, _receiver(), timeout=timeout, say=say)
         except ChannelError as error:
             if "nobody listens" not in str(error) or time.monotonic() > until:
                 raise
+            if say is not None and not waits:
+                say(f"waiting up to {timeout:g} s for {address}")
+            waits = True
             time.sleep(_AGAIN)
+
+
+class _LostLinkError(Exception):
+    """Bob has not got his half: nobody need wait for him to come again."""
+
+
+def _or_stop(party: Party[None]) -> Party[None]:
+    """The source, which takes the listener down with it where it fails."""
+    try:
+        yield from party
+    except ChannelError as error:
+        raise _LostLinkError(str(error)) from None
 
 
 def _source(his: RawSide, about: dict[str, Any]) -> Party[None]:

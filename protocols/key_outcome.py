@@ -10,7 +10,7 @@ from uuid import UUID, uuid5
 from ebit.analysis import RunInfo
 from ebit.protocols.conversation import Ending
 from ebit.protocols.key_parties import KeyEnding
-from ebit.protocols.key_result import KeyResult, Secrecy
+from ebit.protocols.key_result import UNCOVERED, KeyResult, Secrecy
 from ebit.protocols.run import Run, context_of
 
 __all__ = ["circumstances", "plan_of", "result_of"]
@@ -24,9 +24,12 @@ _DEMONSTRATION = (
 _CHOICES = {
     "per-shot": "bases, and the bits that are sent, are drawn by coin qubits beside the signals, which are "
     "taken to be fair and unknown to Eve",
-    "per-circuit": "each circuit has its own pair of bases, so that whoever ran it knew them before the "
-    "signals passed: the run demonstrates the protocol, and no proof of secrecy covers that",
+    "per-circuit": "bases are the host's: one circuit for each pair of them",
 }
+_MISREAD = (
+    "coins that are read rightly: one that is not names the wrong basis, and bases are then a little less "
+    "complementary than the theorem takes them to be"
+)
 
 
 def circumstances(run: Run, seed: int | None) -> dict[str, Any]:
@@ -39,6 +42,9 @@ def circumstances(run: Run, seed: int | None) -> dict[str, Any]:
 
     context = context_of(run)
     choices = run.experiment.details["choices"]
+    uncovered = (UNCOVERED,) if choices == "per-circuit" else ()
+    controlled = run.experiment.details["wiring"] == "controlled"
+    misread = (_MISREAD,) if controlled and choices == "per-shot" else ()
     own = run.separation != "simulated" and run.info.job is None
     own = own and choices == "per-shot" and seed is None
     if own:
@@ -48,8 +54,8 @@ def circumstances(run: Run, seed: int | None) -> dict[str, Any]:
         "randomness": run.randomness,
         "separation": run.separation,
         "secrecy": "own" if own else "demonstration",
-        "assumptions": (_CHOICES[choices], *context["assumptions"]),
-        "not_given": tuple(context["not_given"]),
+        "assumptions": (_CHOICES[choices], *misread, *context["assumptions"]),
+        "not_given": (*uncovered, *context["not_given"]),
     }
 
 
@@ -108,7 +114,9 @@ def result_of(
         tolerated=plan.tolerated,
         S=facts.get("S"),
         leak_bits=leak,
-        f=_efficiency(told, raw_bits, facts.get("corrected"), facts.get("uncertainty")),
+        f=None
+        if aborted
+        else _efficiency(told, raw_bits, facts.get("corrected"), facts.get("uncertainty")),
         message_rounds=int(facts.get("message_rounds", 0)),
         key_bits=0 if aborted or keys[0] is None else keys[0].bits,
         authentication_bits=int(sealed.get("bits_spent", 0)),
@@ -129,6 +137,8 @@ def result_of(
             *(_DEMONSTRATION if secrecy == "demonstration" else _DEMONSTRATION[1:]),
             *not_given,
         ),
+        tests_lost=facts.get("tests_lost"),
+        S_error=facts.get("S_error"),
         key=None if aborted else keys[0],
         key_id=None if aborted else _named(ends[0].end.digest()),
         run=run,

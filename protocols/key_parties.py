@@ -39,6 +39,7 @@ __all__ = [
     "SiftingLaw",
     "alice",
     "bob",
+    "chsh_error",
     "chsh_value",
     "same_plan",
     "sealed_ending",
@@ -99,6 +100,19 @@ def chsh_value(agree: npt.ArrayLike, total: npt.ArrayLike) -> float | None:
         return None
     e = 2 * np.asarray(agree, dtype=np.float64) / met - 1
     return float(e[0] + e[1] + e[2] - e[3])
+
+
+def chsh_error(agree: npt.ArrayLike, total: npt.ArrayLike) -> float | None:
+    """Return the standard error of S, sqrt of the sum of (1 - E^2) / n over the settings.
+
+    Args:
+        agree, total: as in `chsh_value`.
+    """
+    met = np.asarray(total, dtype=np.float64)
+    if not (met > 0).all():
+        return None
+    e = 2 * np.asarray(agree, dtype=np.float64) / met - 1
+    return float(np.sqrt(np.sum((1 - e * e) / met)))
 
 
 def shortened(bits: Bits, seed: npt.NDArray[np.uint8], length: int) -> SecretBits:
@@ -301,7 +315,8 @@ class _Sifted:
                 self.facts["qbers"][name] = float(rest[here].mean())
         if law.chsh:
             at = [(pairs == pair).all(axis=1) for pair in law.chsh]
-            S = chsh_value([int((~rest[m]).sum()) for m in at], [int(m.sum()) for m in at])
+            counted = [int((~rest[m]).sum()) for m in at], [int(m.sum()) for m in at]
+            S, self.facts["S_error"] = chsh_value(*counted), chsh_error(*counted)
             self.facts["S"] = S
             self.facts["chsh_rounds"] = [int(m.sum()) for m in at]
         if not plan.length:

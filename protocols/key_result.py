@@ -13,9 +13,16 @@ from ebit.analysis.sheet import Sheet
 from ebit.games import RefusedError
 from ebit.protocols.secret_bits import SecretBits
 
-__all__ = ["KeyResult", "Secrecy", "read_key", "save_key"]
+__all__ = ["UNCOVERED", "KeyResult", "Secrecy", "read_key", "save_key"]
 
 Secrecy = Literal["demonstration", "own"]
+
+
+UNCOVERED = (
+    "a proof of secrecy for this run: each circuit has its own pair of bases, so that whoever ran it knew "
+    "them before the signals passed"
+)
+"""What a run does not give whose bases were not drawn shot by shot."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -47,6 +54,8 @@ class KeyResult:
         randomness, separation: where the rounds come from.
         seconds: of the classical part.
         assumptions, not_given: of theorem, run and channel.
+        tests_lost: diqkd: tests that were lost.
+        S_error: standard error of S.
         key: Alice's, or this party's; None without one. Nothing prints it.
         key_id: its name, the same at both ends.
         run: where the rounds come from.
@@ -81,6 +90,8 @@ class KeyResult:
     seconds: float
     assumptions: tuple[str, ...]
     not_given: tuple[str, ...]
+    tests_lost: int | None = None
+    S_error: float | None = None
     key: SecretBits | None = field(default=None)
     key_id: str | None = None
     run: RunInfo | None = None
@@ -117,6 +128,8 @@ class KeyResult:
             "qbers": dict(self.qbers),
             "tolerated": self.tolerated,
             "S": self.S,
+            "S_error": self.S_error,
+            "tests_lost": self.tests_lost,
             "leak_bits": self.leak_bits,
             "f": self.f,
             "message_rounds": self.message_rounds,
@@ -164,14 +177,32 @@ class KeyResult:
             return self.reason
         if self.eve is not None and not self._kept:
             return f"NOT SECRET, since an assumption does not hold here: {self.eve.get('says', '')}"
+        if UNCOVERED in self.not_given:
+            return (
+                f"equal on both sides, and of the length that {self.theorem} gives at error "
+                f"{self.epsilon:.3g}; but bases that a circuit fixes are covered by no proof of secrecy"
+            )
+        but = ""
+        if self.secrecy == "demonstration":
+            but = ", and but for whoever ran the simulator or the processor"
         return (
-            f"secret and equal on both sides except with probability {self.epsilon:.3g}, by "
+            f"equal on both sides, and secret, except with probability {self.epsilon:.3g}{but}, by "
             f"{self.theorem}, under the assumptions below"
         )
 
     def _rows(self) -> list[tuple[str, str]]:
         rows = [("rounds", f"{self.rounds:,} sent, {self.sifted:,} sifted")]
-        if self.qber is not None:
+        if self.tests_lost is not None:
+            rows.append(
+                (
+                    "tests",
+                    f"{self.tests_lost:,} of {self.test_bits:,} lost, "
+                    f"{self.plan.get('tolerated_losses', 0):,} tolerated",
+                )
+            )
+        if self.qber is not None and self.protocol == "diqkd":
+            rows.append(("errors", f"{100 * self.qber:.2f} % of the key rounds"))
+        elif self.qber is not None:
             limit = "" if self.tolerated is None else f", {100 * self.tolerated:.2f} % tolerated"
             rows.append(
                 ("errors", f"{100 * self.qber:.2f} % of {self.test_bits:,} tested rounds{limit}")
@@ -180,7 +211,8 @@ class KeyResult:
             each = ", ".join(f"{name} {100 * q:.2f} %" for name, q in self.qbers.items())
             rows.append(("by basis", each))
         if self.S is not None:
-            rows.append(("S", f"{self.S:.4f}"))
+            error = "" if self.S_error is None else f" +- {self.S_error:.4f} (standard error)"
+            rows.append(("S", f"{self.S:.4f}{error}"))
         if self.leak_bits:
             f = "" if self.f is None else f", f = {self.f:.3f}"
             rows.append(
@@ -239,15 +271,21 @@ _SECRECY = {
 def save_key(path: str | Path, key: SecretBits, about: Mapping[str, Any]) -> None:
     """Write a key's bytes to a file of their owner, and what is known of it to PATH.json, first.
 
-    Both are written whole or not at all. A key whose length is no multiple of 8 is cut to whole bytes.
+    Both are written whole or not at all; a key that was there is gone before. A key whose length is no multiple of 8 is cut to whole bytes.
 
     Raises:
         EbitError: a file that cannot be written.
     """
-    from ebit.games import write_whole
-    from ebit.protocols.private_files import private_file
+    from ebit.games import ArgumentError, write_whole
+    from ebit.protocols.private_files import private_file, sync_folder
 
     target = Path(path)
+    # Whatever stood there goes first: a crash in between must not leave it under the new description.
+    try:
+        target.unlink(missing_ok=True)
+    except OSError as error:
+        raise ArgumentError(f"cannot write {target}: {error.strerror or error}") from None
+    sync_folder(target.parent)
     whole = key.part(0, key.bits // 8 * 8)
     side = {**about, "file_bits": whole.bits}
     text = json.dumps(side, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
@@ -280,7 +318,7 @@ def read_key(path: str | Path) -> tuple[SecretBits, dict[str, Any]]:
         about = json.loads(side.read_text("utf-8"))
         if about["secrecy"] not in ("own", "demonstration"):
             raise ValueError
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise ArgumentError(
             f"{side} must say how secret the key is, but is no such file: write the key again"
         ) from None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 
-from ebit.games import ArgumentError
+from ebit.games import ArgumentError, RefusedError
 from ebit.protocols.key_forecast import KeyForecast, error_of, key_forecast
 from ebit.protocols.key_result import KeyResult
 from ebit.protocols.resuming import play
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["key", "key_program", "score_key"]
 
 PROTOCOLS = ("bb84", "bbm92", "e91", "six-state", "mdi", "diqkd")
+_MADE = "bits of secret key made"
 _DRIFT = 0.02  # share of rounds that a processor may lose to coins that drift
 Choices = Literal["per-shot", "per-circuit"]
 _DEFAULTS: Mapping[str, Any] = {
@@ -248,10 +249,23 @@ def _seen_through_coins(
         told = found if full["qber"] is None else expected
         if fewer < 1 or (share > 1 - 1e-6 and told.test == expected.test):
             break
-        plan = replace(_plan(full, fewer, told), rounds=plan.rounds)
+        plan = _of_fewer(full, plan.rounds, fewer, told)
         if told.test == expected.test:
             break
     return plan
+
+
+def _of_fewer(full: Mapping[str, Any], rounds: int, fewer: int, told: KeyForecast) -> Any:
+    """The plan for so many rounds of which only `fewer` count; what would do is said in rounds sent."""
+    plan = _plan(full, fewer, told)
+    needed, reason = plan.rounds_needed, plan.reason
+    if needed is not None:
+        sent = math.ceil(needed * rounds / fewer)
+        while _plan(full, math.floor(sent * fewer / rounds), told).net_length <= 0:
+            sent = math.ceil(1.005 * sent)
+        reason = reason.replace(f"{needed:,}", f"{sent:,}").replace(f"{fewer:,}", f"{rounds:,}")
+        needed = sent
+    return replace(plan, rounds=rounds, rounds_needed=needed, reason=reason)
 
 
 def _expected(
@@ -361,7 +375,24 @@ def _plan(full: Mapping[str, Any], rounds: int, expected: KeyForecast) -> Any:
 
 
 def score_key(run: Run, purpose: Mapping[str, Any]) -> KeyResult:
-    """Let the two parties of a finished run make their key, and judge it as the referee."""
+    """Let the two parties of a finished run make their key, and judge it as the referee.
+
+    Raises:
+        RefusedError: a key was made of these rounds before: two would together say more than the rounds
+            hold.
+    """
     from ebit.protocols.key_referee import judge
 
-    return judge(run, purpose)
+    if run.info.job is None:
+        return judge(run, purpose)
+    from ebit.backends import open_job
+
+    kept = open_job(run.info.job)
+    if any(_MADE in what for _, what in kept.entry.events):
+        raise RefusedError(
+            f"a secret key was made of the rounds of job {run.info.job[:8]} before: they make no second one"
+        )
+    found = judge(run, purpose)
+    if not found.aborted:
+        kept.ledger.note(kept.id, f"{found.key_bits} {_MADE}")  # before the key is anybody's
+    return found

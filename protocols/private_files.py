@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from ebit.games import ArgumentError, EbitError
 
-__all__ = ["OutOfBitsError", "PoolError", "private_file", "private_folder"]
+__all__ = ["OutOfBitsError", "PoolError", "private_file", "private_folder", "sync_folder"]
 
 
 class PoolError(EbitError):
@@ -62,7 +62,7 @@ def private_file(path: Path) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         os.replace(name, path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         with suppress(OSError):
             os.unlink(name)
@@ -73,7 +73,7 @@ def private_file(path: Path) -> Iterator[BinaryIO]:
         raise
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Put a rename on disk, on systems that can."""
     with suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)

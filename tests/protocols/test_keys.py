@@ -14,7 +14,7 @@ from ebit.analysis.key_plan import KeyPlan, plan_key
 from ebit.backends.model import Description
 from ebit.games import ArgumentError, EbitError
 from ebit.protocols.key_outcome import circumstances
-from ebit.protocols.key_referee import law_for, law_of, sides_of
+from ebit.protocols.key_referee import as_the_host_asked, law_for, law_of, sides_of
 from ebit.protocols.keys import key, key_program
 from tests.protocols.keyhelp import line
 
@@ -101,7 +101,7 @@ def test_honest_device_independent_runs_end_with_equal_keys() -> None:
         found = made.judge(seed)
         assert found.keys_equal is True, found.reason
         assert found.key_bits == made.purpose["plan"]["length"] > 10_000
-        assert found.S == pytest.approx(8**0.5, abs=0.05)
+        assert pytest.approx(8**0.5, abs=0.05) == found.S
 
 
 def test_the_plan_does_not_look_at_what_is_observed() -> None:
@@ -303,3 +303,27 @@ def test_random_choices_do_not_depend_on_the_other_party() -> None:
     assert one == random_bytes(9, 0)(32)
     assert random_bytes(None, 0)(32) != random_bytes(None, 0)(32)
     assert np.frombuffer(one, np.uint8).std() > 20
+
+
+def test_device_independent_rounds_come_in_the_order_that_the_host_has_drawn() -> None:
+    """Tests lie anywhere, as if each round were drawn by itself, and the order is known from the purpose."""
+    made = line("diqkd", rounds=20_000)
+    run = made.run(1)
+    ordered = as_the_host_asked(run, made.purpose).trials.rounds()
+    again = as_the_host_asked(run, made.purpose).trials.rounds()
+    assert all((one == two).all() for one, two in zip(ordered, again, strict=True))
+    before, settings = run.trials.rounds()[0], ordered[0]
+    assert sorted(map(tuple, before.tolist())) == sorted(map(tuple, settings.tolist()))
+    tests = settings[:, 1] != 2
+    half = len(tests) // 2
+    share = made.purpose["plan"]["test_fraction"]
+    assert tests.mean() == pytest.approx(share, abs=5 * (share * (1 - share) / 20_000) ** 0.5)
+    assert abs(tests[:half].mean() - tests[half:].mean()) < 5 * (share / half) ** 0.5
+    # A round after a test is a test as often as any other.
+    assert tests[1:][tests[:-1]].mean() == pytest.approx(share, abs=5 * (1 / tests.sum()) ** 0.5)
+
+
+def test_a_host_draws_other_rounds_for_another_seed() -> None:
+    one, two = (line("diqkd", rounds=20_000, seed=seed) for seed in (1, 2))
+    assert one.purpose["host"] != two.purpose["host"]
+    assert one.program.weights != two.program.weights
