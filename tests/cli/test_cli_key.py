@@ -127,9 +127,13 @@ def test_the_key_goes_into_a_file_and_nowhere_else(
     assert plain["file"] == str(path)
     assert data.hex() not in json.dumps(plain)
     assert os.name != "posix" or path.stat().st_mode & 0o077 == 0
-    code, _ = told(capsys, "--out", str(path), "--attack", "intercept-resend")
-    assert code == 3
+    assert run(["key", "--rounds", "9000", "--out", str(path)]) == 2
+    assert "--out must be a new file" in capsys.readouterr().err
     assert path.read_bytes() == data
+    other = tmp_path / "none.key"
+    code, _ = told(capsys, "--out", str(other), "--attack", "intercept-resend")
+    assert code == 3
+    assert not other.exists()
 
 
 def test_begun_and_resumed(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
