@@ -115,7 +115,9 @@ def plan_syndrome(
         n: bits of the key, at least 256.
         qber: expected error rate, or an array (n,) of every bit's: only the mean of h(q) and V count.
         failure: chance that decoding may fail at that error rate, in (0, 1/2]. An estimate, good to a
-            factor of a few for failures down to 1e-3; a higher error rate makes failures likelier.
+            factor of a few for failures down to 1e-3, at error rates of .5 to 11 %; below and above, codes
+            need more than this says, and most blocks fail: give `leak_bits` there (1.1 n h(q) below,
+            1.13 above). A higher error rate than planned makes failures likelier.
         leak_bits: bits to tell, instead of what the formula says; rounded up to what a code can have.
         largest_block: bits of a block at most; larger is better and needs more memory, 30 bytes a bit.
 

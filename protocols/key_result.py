@@ -41,7 +41,7 @@ class KeyResult:
         S: CHSH value, where the protocol measures one.
         leak_bits: bits told in reconciliation and verification.
         f: leak of reconciliation over n h(Q), Q being the rate of errors that were corrected.
-        message_rounds: how often a party waited for the other.
+        message_rounds: of reconciliation: how often one side spoke and the other replied.
         key_bits: length of the key, 0 without one.
         authentication_bits: of the pre-shared key, spent by this run.
         keys_equal: whether both parties hold the same key: known to a simulation's referee alone.

@@ -93,7 +93,9 @@ def _run(command: str, root: Path, code: int = 0) -> None:
         timeout=600,
         env={**os.environ, "PATH": path},
     )
-    assert done.returncode == code, f"`{command}` left with {done.returncode}:\n{done.stderr[-2000:]}"
+    assert done.returncode == code, (
+        f"`{command}` left with {done.returncode}:\n{done.stderr[-2000:]}"
+    )
 
 
 def _execute(block: Block, document: str, names: dict[str, Any]) -> None:
