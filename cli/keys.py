@@ -14,10 +14,14 @@ from ebit.cli.common import check_folder, common, emit, whole_number
 from ebit.games.errors import ArgumentError
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from ebit.protocols.key_store import KeyStore
+    from ebit.protocols.secret_bits import SecretBits
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _FILE = click.Path(path_type=Path, dir_okay=False)
+_LINK = " of the link "
 _ORIGIN = ("protocol", "job", "backend", "epsilon", "theorem", "key_bits", "net_key_bits", "attack")
 
 
@@ -167,11 +171,13 @@ def add(
     FILE is what `ebit key --out FILE` wrote, or any file of secret bytes of your own. The other end
     must hold the same bits under the same block id: take over the id that the first `add` prints, or
     give --peer-store where both stores are at hand.
+
+    FILE.used, the count that `ebit use` and `ebit rekey` keep of FILE, says from then on that all of
+    it is gone. A FILE of which some was used is refused.
     """
     del debug, quiet
-    from ebit.protocols.key_result import read_key
-
-    bits, about = read_key(file)
+    file = file.resolve() if file.is_symlink() else file  # FILE.json and FILE.used are the key's
+    bits, about = _read(file)
     origin = {name: about[name] for name in _ORIGIN if about.get(name) is not None}
     origin.setdefault("file", file.name)
     id = _uuid("--block", block or about.get("block"))
@@ -187,6 +193,7 @@ def add(
                     f"--peer-store must be the other end of {found[0].kme} - {found[0].peer}, but "
                     f"was {found[1].kme} - {found[1].peer}"
                 )
+        ends = " - ".join(sorted((found[0].kme, found[0].peer)))
         for one in found:
             id = one.add(
                 bits,
@@ -194,6 +201,7 @@ def add(
                 secrecy=about["secrecy"],
                 block=id,
                 demonstration=demonstration,
+                before=lambda new: _spend(file, new, ends),
             )
     told = {
         "stores": [str(one.path) for one in found],
@@ -204,7 +212,10 @@ def add(
     places = " and ".join(told["stores"])
     emit(
         told,
-        lambda: f"{places}: block {id}, {bits.bits} bits{_show(about['secrecy'])}; delete {file}",
+        lambda: (
+            f"{places}: block {id}, {bits.bits} bits{_show(about['secrecy'])}; "
+            f"{file.name}.used counts all of {file} as used: delete the key"
+        ),
         as_json=as_json,
     )
 
@@ -325,6 +336,40 @@ def audit(
         return "\n".join(lines) or "no key has left the store"
 
     emit({"store": str(store), "uses": [use.to_dict() for use in uses]}, text, as_json=as_json)
+
+
+def _read(file: Path) -> tuple[SecretBits, dict[str, Any]]:
+    from ebit.protocols.key_result import read_key
+
+    try:
+        return read_key(file)
+    except RecursionError:
+        raise ArgumentError(
+            f"{file}.json must say how secret the key is, but is no such file: write the key again"
+        ) from None
+
+
+def _spend(file: Path, block: UUID, link: str) -> None:
+    """Write into FILE.used that the whole key is gone.
+
+    The same block may come again, for the other end or after a fault; whatever else was done with
+    any of the bits refuses it.
+
+    Raises:
+        KeyFileError: some of it was used, or the count cannot be kept.
+    """
+    from ebit.protocols.key_uses_source import KeyFile, SpentError
+
+    key = KeyFile(file, demonstration=True)  # the store has decided whether it takes such a key
+    try:
+        key.find(f"{key.name}#0+{key.bits}", f"block {block}{_LINK}{link}")
+    except SpentError as error:
+        if _LINK in str(error):  # it names the block, under which it may come again
+            raise
+        raise SpentError(
+            f"{file} must be a key of which nothing was used, but {file}.used counts "
+            f"{key.bits - key.left()} of its {key.bits} bits as used: make another key"
+        ) from None
 
 
 def _show(secrecy: str) -> str:

@@ -11,18 +11,21 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from ebit.cli.common import common, emit, whole_number
-from ebit.cli.use import key_options, open_keys
+from ebit.cli.use import key_options, open_keys, side_of, side_option
 from ebit.games.errors import ArgumentError, EbitError
 
 if TYPE_CHECKING:
     from ebit.protocols.key_uses import KeySource
+    from ebit.protocols.key_uses_source import Side
     from ebit.protocols.rekey import QuantumKey, RekeyPolicy, RekeyState
+    from ebit.protocols.secret_bits import SecretBits
 
 _PURPOSE = "a refresh"
 
 
 @click.command(name="rekey")
 @key_options()
+@side_option()
 @click.option(
     "--mode",
     type=click.Choice(["computational", "information-theoretic"]),
@@ -101,6 +104,12 @@ def command(
 
     policy = None if words is None else RekeyPolicy.of(words)
     _check(policy, events, bits, here, there, auth)
+    masks = mode == "information-theoretic" and here is not None and where["file"] is not None
+    if masks and where["side"] is None:
+        raise ArgumentError(
+            "--mode information-theoretic with --listen needs --side alice or --side bob, or --side sole "
+            "where the other end never takes bits: a mask is good once"
+        )
     states = [
         RekeyState(mode, bits, fallback=not no_fallback, demonstration=where["demonstration"])
         for _ in range(2)
@@ -115,7 +124,7 @@ def command(
     failed, equal = None, None
     given = where["file"] is not None or where["store"] is not None
     with open_keys(where) if given else nullcontext() as source:
-        ends = _Ends(source, _triggers(policy, events, epochs), keep)
+        ends = _Ends(source, side_of(where), _triggers(policy, events, epochs), keep)
         if here is None and there is None:
             equal = ends.together(*states)
         else:
@@ -165,9 +174,13 @@ class _Ends:
     """Both ends, or one of them: where its keys come from, and where they go."""
 
     def __init__(
-        self, source: KeySource | None, triggers: Iterator[str], keep: Callable[[Any], None]
+        self,
+        source: KeySource | None,
+        side: Side,
+        triggers: Iterator[str],
+        keep: Callable[[Any], None],
     ) -> None:
-        self.source, self.triggers, self.keep = source, triggers, keep
+        self.source, self.side, self.triggers, self.keep = source, side, triggers, keep
 
     def together(self, alice: RekeyState, bob: RekeyState) -> bool:
         """Run both ends here; whether their keys were equal each time."""
@@ -175,7 +188,7 @@ class _Ends:
 
         equal = True
         for trigger in self.triggers:
-            quantum, reason = _quantum(self.source, alice)
+            quantum, reason = _quantum(self.source, alice, self.side)
             mine, theirs = rekey(alice, bob, quantum, reason=reason, trigger=trigger)
             equal = equal and mine.key == theirs.key
             self.keep(mine)
@@ -202,10 +215,10 @@ class _Ends:
         say = None if quiet else lambda text: click.echo(f"  {text}", err=True)
 
         def take() -> tuple[QuantumKey | None, str]:
-            return _quantum(self.source, state)
+            return _quantum(self.source, state, self.side)
 
         def find(key_id: str) -> QuantumKey | None:
-            return _copy(self.source, key_id)
+            return _copy(self.source, key_id, state.bits, self.side)
 
         if here is not None:
             party = refreshes_alice(state, self.triggers, take, self.keep, auth=seal)
@@ -218,21 +231,32 @@ class _Ends:
         return ending.error
 
 
-def _copy(source: KeySource | None, key_id: str) -> QuantumKey | None:
+def _copy(source: KeySource | None, key_id: str, bits: int, side: Side) -> QuantumKey | None:
     """This end's copy of a quantum key, once; None if it has none of that name."""
+    from ebit.protocols.conversation import ChannelError
     from ebit.protocols.key_store import UnknownKeyError
     from ebit.protocols.rekey import QuantumKey
 
     if source is None:
         return None
+
+    def accept(key: SecretBits) -> None:
+        if key.bits != bits:  # nothing vouches for the name yet: it must not spend more
+            raise ChannelError(
+                f"the peer names a quantum key of {key.bits} bits, but an epoch takes {bits} here: say the "
+                "same --bits at both ends"
+            )
+
     try:
-        key = source.find(key_id, _PURPOSE, once=True)
+        key = source.find(key_id, _PURPOSE, side=side, accept=accept, once=True)
     except (ArgumentError, UnknownKeyError):
         return None
     return QuantumKey(key_id, key, source.secrecy)
 
 
-def _quantum(source: KeySource | None, state: RekeyState) -> tuple[QuantumKey | None, str]:
+def _quantum(
+    source: KeySource | None, state: RekeyState, side: Side
+) -> tuple[QuantumKey | None, str]:
     """The next quantum key, or why there is none."""
     from ebit.protocols.key_store import NoKeysLeftError
     from ebit.protocols.key_uses import KeyFileEmptyError
@@ -241,9 +265,9 @@ def _quantum(source: KeySource | None, state: RekeyState) -> tuple[QuantumKey | 
     if source is None:
         return None, "no quantum key was given (--key, --store)"
     try:
-        key_id, key = source.take(state.bits, _PURPOSE)
+        key_id, key = source.take(state.bits, _PURPOSE, side=side)
     except (KeyFileEmptyError, NoKeysLeftError) as error:
-        return None, str(error)[:400]
+        return None, _plain(str(error))
     return QuantumKey(key_id, key, source.secrecy), ""
 
 
@@ -288,7 +312,7 @@ def _reading(meter: Any, events: TextIO) -> Callable[[], str]:
             if kind == "bytes" and rest.strip().isdecimal():
                 meter.spend(int(rest))
             elif kind == "alarm":
-                meter.alarm(rest.strip()[:200])
+                meter.alarm(_plain(rest.strip()))
             elif kind:
                 raise ArgumentError(
                     f"an event must be 'bytes N' or 'alarm WORDS', but was {line.strip()[:60]!r}"
@@ -298,6 +322,12 @@ def _reading(meter: Any, events: TextIO) -> Callable[[], str]:
         return ""
 
     return wait
+
+
+def _plain(text: str) -> str:
+    """Words as a peer takes them: printable, and not too long."""
+    shown = "".join(sign if sign.isprintable() else " " for sign in text)
+    return shown.encode("utf-8", "replace")[:400].decode("utf-8", "ignore")
 
 
 def _line(found: Any) -> str:

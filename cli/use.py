@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ebit.protocols.key_uses import KeySource
+    from ebit.protocols.key_uses_source import Side
     from ebit.protocols.secret_bits import SecretBits
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -56,18 +57,20 @@ def key_options() -> Callable[[_F], _F]:
     return decorate
 
 
+def side_option() -> Callable[[_F], _F]:
+    """Add whose half of a key file this end takes from."""
+    return click.option(
+        "--side",
+        type=click.Choice(["sole", "alice", "bob"]),
+        help="With --key: whose half new bits come from; sole (if left out): the other end takes none.",
+    )
+
+
 def _keyed() -> Callable[[_F], _F]:
     """Add where the key comes from, whose part of it is taken, and --json."""
 
     def decorate(function: _F) -> _F:
-        side = click.option(
-            "--side",
-            type=click.Choice(["sole", "alice", "bob"]),
-            default="sole",
-            show_default=True,
-            help="With --key: whose half new bits come from, where both ends take some.",
-        )
-        return common(seed=False, out=False)(key_options()(side(function)))
+        return common(seed=False, out=False)(key_options()(side_option()(function)))
 
     return decorate
 
@@ -90,7 +93,7 @@ def encrypt(*, source: Path, target: Path, form: str, **where: Any) -> int:
 
     _readable(source)
     with open_keys(where) as keys:
-        key_id, key = keys.take(256, "a file", side=where["side"])
+        key_id, key = keys.take(256, "a file", side=side_of(where))
         if form == "cms":
             content = _bytes(source)
             _write(target, cms_encrypt(content, key, key_id=key_id))
@@ -122,7 +125,7 @@ def decrypt(*, source: Path, target: Path, **where: Any) -> int:
         ours = content.read(8) == b"ebitfile"
     with open_keys(where) as keys:
         decrypted = _sealed if ours else _message
-        key_id, size = decrypted(source, target, keys)
+        key_id, size = decrypted(source, target, keys, side_of(where))
         return _told(
             where,
             keys,
@@ -145,13 +148,21 @@ def decrypt(*, source: Path, target: Path, **where: Any) -> int:
 )
 @_keyed()
 def tag(*, source: Path, target: Path | None, method: Any, **where: Any) -> int:
-    """Tag a message or a transaction under 256 new bits of the key."""
+    """Tag a message or a transaction under 256 new bits of the key.
+
+    With --key, --side must be given: a pad that both ends took would let a stranger forge.
+    """
     from ebit.protocols.key_tags import TagSender
 
+    if where["file"] is not None and where["side"] is None:
+        raise ArgumentError(
+            "a tag needs --side alice or --side bob, another at each end, or --side sole where the other "
+            "end never takes bits: its pad is good once"
+        )
     message = _bytes(source)
     target = target or source.with_name(source.name + ".tag")
     with open_keys(where) as keys:
-        key_id, key = keys.take(256, "a tag", side=where["side"])
+        key_id, key = keys.take(256, "a tag", side=side_of(where))
         made = TagSender(key, method=method).tag(message, context=key_id.encode())
         plain = {
             "key_id": key_id,
@@ -181,7 +192,7 @@ def check(*, source: Path, file_of_tag: Path | None, **where: Any) -> int:
         made = Tag.of_bytes(bytes.fromhex(told["tag"]))
         if method not in ("one-time", "hmac"):
             raise ValueError
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise ArgumentError(f"{tag_file} must be a file of ebit use tag, but is none") from None
     found: dict[str, Any] = {}
 
@@ -190,7 +201,7 @@ def check(*, source: Path, file_of_tag: Path | None, **where: Any) -> int:
         found["forgery"] = checked.forgery
 
     with open_keys(where) as keys:
-        keys.find(key_id, "a tag", accept=accept, once=True)
+        keys.find(key_id, "a tag", side=side_of(where), accept=accept, once=True)
         bound = found["forgery"]
         rests = "HMAC-SHA-256" if bound is None else f"a forgery has chance {bound:.2g}"
         return _told(
@@ -250,16 +261,20 @@ def wireguard(*, target: Path, known: str | None, **where: Any) -> int:
         )
 
 
-def _sealed(source: Path, target: Path, keys: KeySource) -> tuple[str, int]:
+def _sealed(source: Path, target: Path, keys: KeySource, side: Side) -> tuple[str, int]:
     from ebit.protocols.key_uses import check_start, decrypt_file, key_id_of
 
     key_id = key_id_of(source)
+
     # Only the key that opens the file counts as used, whatever name a stranger wrote into it.
-    key = keys.find(key_id, "a file", accept=lambda found: check_start(source, found))
+    def accept(key: SecretBits) -> None:
+        check_start(source, key)
+
+    key = keys.find(key_id, "a file", side=side, accept=accept)
     return key_id, decrypt_file(source, target, key).bytes
 
 
-def _message(source: Path, target: Path, keys: KeySource) -> tuple[str, int]:
+def _message(source: Path, target: Path, keys: KeySource, side: Side) -> tuple[str, int]:
     from ebit.protocols.key_uses import cms_decrypt, cms_key_ids
 
     message, plain = _bytes(source), []
@@ -270,7 +285,7 @@ def _message(source: Path, target: Path, keys: KeySource) -> tuple[str, int]:
     def accept(key: SecretBits) -> None:
         plain.append(cms_decrypt(message, key, key_id=names[0]))
 
-    keys.find(names[0], "a file", accept=accept)
+    keys.find(names[0], "a file", side=side, accept=accept)
     _write(target, plain[0])
     return names[0], len(plain[0])
 
@@ -298,8 +313,14 @@ def _one(
     keys: KeySource, known: str | None, purpose: str, where: dict[str, Any]
 ) -> tuple[str, SecretBits]:
     if known is None:
-        return keys.take(256, purpose, side=where["side"])
-    return known, keys.find(known, purpose)
+        return keys.take(256, purpose, side=side_of(where))
+    return known, keys.find(known, purpose, side=side_of(where))
+
+
+def side_of(where: dict[str, Any]) -> Side:
+    """The side that the options name."""
+    side: Side = where["side"] or "sole"
+    return side
 
 
 def _told(where: dict[str, Any], keys: KeySource, text: str, **plain: Any) -> int:

@@ -134,6 +134,13 @@ def facts_of(db: sqlite3.Connection, name: str) -> dict[str, bytes]:
     facts = {key: bytes(value) for key, value in db.execute("SELECT name, value FROM facts")}
     if not {*_FIXED, "check", "secrecy"} <= set(facts) or facts["check"] != _check(facts):
         raise AuthError(f"{name} is damaged: make a new pre-shared key")
+    marks = {row[0]: row[1:] for row in db.execute("SELECT * FROM marks")}
+    if (
+        {*marks} != {"alice", "bob"}
+        or any([type(number) for number in row] != [int] * 3 for row in marks.values())
+        or facts["secrecy"] not in (b"own", b"demonstration")
+    ):
+        raise AuthError(f"{name} is damaged: make a new pre-shared key")
     return facts
 
 
@@ -154,8 +161,12 @@ def open_file(path: Path) -> Iterator[sqlite3.Connection]:
             yield db
         finally:
             db.close()
-    except (sqlite3.Error, UnicodeError, TypeError) as error:  # of a damaged file, all of them
+    except (sqlite3.Error, ValueError, TypeError, LookupError) as error:  # of a damaged file, all
+        if isinstance(error, EbitError):
+            raise
         words = " ".join(str(error).split())
+        if isinstance(error, LookupError):
+            words = f"it is damaged and lacks {words}"
         raise AuthError(
             f"the pre-shared key {path} cannot be used: {words}; mend that, or make a new one"
         ) from error

@@ -206,6 +206,8 @@ class KeyServer:
 
         body = b""
         if request.body_exists:
+            if request.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
+                raise Refusal(400, "the body shall not be compressed")
             try:
                 if request.content_length is not None and request.content_length > _MOST_BODY:
                     raise Refusal(400, f"the body shall have at most {_MOST_BODY} bytes")
@@ -275,7 +277,8 @@ def _http(handler: Callable[[Any], Any]) -> Any:
         def __call__(self) -> Any:
             return Connection(self, loop=self._loop, **self._kwargs)
 
-    return Server(handler, access_log=None)
+    # What is compressed is refused, not unpacked: see `KeyServer._answer`.
+    return Server(handler, access_log=None, auto_decompress=False)
 
 
 def _names(transport: Any) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ never copy a store, and never restore one from a backup.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -159,7 +159,7 @@ class KeyStore:
             "share": float(share),
             "created": _now(),
         }
-        seal, facts, wrapped = Seal.make(_lock(place, key_file, passphrase), about)
+        seal, facts, wrapped = Seal.make(Lock.of(place, key_file, passphrase), about)
         file = StoreFile.make(place, json.dumps(about), json.dumps(facts), wrapped)
         return cls(file, seal, about, demonstration=demonstration)
 
@@ -192,7 +192,7 @@ class KeyStore:
         try:
             about, facts, wrapped = json.loads(row[0]), json.loads(row[1]), bytes(row[2])
             _ = (about["kme"], about["peer"], float(about["share"]), facts["kind"])
-            seal = Seal.opened(_lock(place, key_file, passphrase), about, facts, wrapped, place)
+            seal = Seal.opened(Lock.of(place, key_file, passphrase), about, facts, wrapped, place)
         except (ValueError, TypeError, KeyError) as error:
             file.close()
             if isinstance(error, EbitError):
@@ -211,6 +211,7 @@ class KeyStore:
         secrecy: str,
         block: UUID | None = None,
         demonstration: bool = False,
+        before: Callable[[UUID], object] | None = None,
     ) -> UUID:
         """Put a block of bits in, the same at both ends of the link.
 
@@ -223,13 +224,16 @@ class KeyStore:
                 simulator or a cloud provider.
             block: the block's id, the same at both ends; a random one if left out.
             demonstration: take bits that are for demonstration only.
+            before: called with the block's id when the bits are welcome, before they are on disk; if
+                it raises, they are not put in.
 
         Returns:
             The block's id.
 
         Raises:
-            ArgumentError: too few bits or too many, an id that was used, or bits that are for
-                demonstration only.
+            ArgumentError: too few bits or too many, an id that was used, bits that were put in before
+                (also under another id, or more or fewer of them), or bits that are for demonstration
+                only.
         """
         if secrecy not in ("own", DEMONSTRATION):
             raise ArgumentError(f"secrecy must be 'own' or 'demonstration', but was {secrecy!r}")
@@ -253,12 +257,20 @@ class KeyStore:
                 raise ArgumentError(
                     f"block must be new, but {id} is in {self.path} or was: never add bits twice"
                 )
+            same = rows.same(data)
+            if same is not None:
+                raise ArgumentError(
+                    f"bits must be new, but block {same} of {self.path} began with the same: never "
+                    "add bits twice, under whatever id"
+                )
             if 8 * (rows.total() + len(data)) > MOST_BITS:
                 raise ArgumentError(
                     f"a store holds {MOST_BITS} bits at most, and {self.path} has "
                     f"{8 * rows.total()} to hand out: use them, or make another"
                 )
             rows.add(id, data, border, about)
+            if before is not None:
+                before(id)
         return id
 
     def deliver(
@@ -379,14 +391,6 @@ def _or_raise(found: tuple[DeliveredKey, ...] | EbitError) -> tuple[DeliveredKey
     if isinstance(found, EbitError):
         raise found
     return found
-
-
-def _lock(path: Path, key_file: str | Path | None, passphrase: str | None) -> Lock:
-    if key_file is not None and passphrase is not None:
-        raise ArgumentError("a store opens with a key file or a passphrase: give one of them")
-    return Lock(
-        path.with_name(path.name + ".key") if key_file is None else Path(key_file), passphrase
-    )
 
 
 def _now() -> str:

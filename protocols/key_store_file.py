@@ -16,14 +16,14 @@ from ebit.protocols.key_store_seal import KeyStoreError
 __all__ = ["StoreFile", "damaged"]
 
 _APPLICATION = 0x65626B73
-_VERSION = 1
+_VERSION = 2
 _BUSY = 60.0  # seconds to wait for others, whose transactions take milliseconds
 
 _TABLES = (
     "CREATE TABLE store (number INTEGER PRIMARY KEY CHECK (number = 1), about TEXT NOT NULL, "
     "lock TEXT NOT NULL, wrapped BLOB NOT NULL)",
     "CREATE TABLE blocks (number INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, "
-    "tag INTEGER NOT NULL, secrecy TEXT NOT NULL, facts TEXT NOT NULL, id_key BLOB NOT NULL, "
+    "digest BLOB NOT NULL UNIQUE, tag INTEGER NOT NULL, secrecy TEXT NOT NULL, facts TEXT NOT NULL, id_key BLOB NOT NULL, "
     "next INTEGER NOT NULL, stop INTEGER NOT NULL, CHECK (next BETWEEN 0 AND stop))",
     "CREATE INDEX blocks_tag ON blocks (tag)",
     "CREATE INDEX blocks_open ON blocks (number, next, stop, secrecy) WHERE next < stop",
@@ -177,6 +177,11 @@ class StoreFile:
             version = _number(db, "user_version")
             if version > _VERSION:
                 raise KeyStoreError(f"{self.path} was written by a newer ebit: update ebit")
+            if version == 1:
+                raise KeyStoreError(
+                    f"{self.path} was written by an older ebit and does not remember which bits were "
+                    "put in: make a new store, and put new keys into it"
+                )
             if version != _VERSION:
                 raise damaged(self.path, f"version {version}")
             wanted = "delete" if on_network(self.path.parent) else "wal"

@@ -21,15 +21,18 @@ from __future__ import annotations
 import hmac
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, islice
 from uuid import UUID
 
 __all__ = [
     "ID_KEY_BYTES",
     "MOST_KEY_BYTES",
+    "Claim",
     "Place",
+    "group_of_id",
     "groups_of",
     "id_mac",
+    "is_of_others",
     "key_id",
     "parse_id",
     "tag_of",
@@ -38,6 +41,7 @@ __all__ = [
 ID_KEY_BYTES = 16
 """Bytes that each block gives up for the ids."""
 MOST_KEY_BYTES = 1 << 13
+_MOST_TRIES = 1024  # to find out whose key it is that somebody may not have
 _TAG, _START, _SIZE, _MAC = 24, 32, 13, 53
 
 
@@ -128,3 +132,58 @@ def parse_id(found: UUID) -> Place | None:
         size=(bits >> _MAC & ((1 << _SIZE) - 1)) + 1,
         mac=bits & ((1 << _MAC) - 1),
     )
+
+
+@dataclass(frozen=True, repr=False)
+class Claim:
+    """An id of a key of one block, to be held against names.
+
+    Attributes:
+        said: what the id says.
+        secret: the block's own 16 bytes for ids.
+        block: the block's id.
+        border: byte at which the second KME's part of the block begins.
+    """
+
+    said: Place
+    secret: bytes
+    block: UUID
+    border: int
+
+    def names(self, master: str, slaves: Sequence[str]) -> bool:
+        """Whether the id vouches for these."""
+        place = (self.said.start, self.said.size)
+        mac = id_mac(self.secret, self.block, self.border, place, master, tuple(sorted(slaves)))
+        return hmac.compare_digest(mac.to_bytes(8, "big"), self.said.mac.to_bytes(8, "big"))
+
+
+def group_of_id(
+    claim: Claim, master: str, slave: str, others: Sequence[str], more: int
+) -> tuple[str, ...] | None:
+    """Return the further slaves of a key that a slave may have, None if it may not.
+
+    Args:
+        claim: the id.
+        master, slave: who had it, and who asks.
+        others: those that may be further slaves.
+        more: how many there may be.
+    """
+    for group in groups_of(others, 0, more):
+        if claim.names(master, (slave, *group)):
+            return group
+    return None
+
+
+def is_of_others(claim: Claim, masters: Sequence[str], others: Sequence[str], more: int) -> bool:
+    """Whether an id is of a key of others, as far as 1,024 tries tell.
+
+    Whoever asks learns "not yours" instead of "not found" by it, and nothing else hangs on it: the
+    work that a made-up id makes has a limit.
+
+    Args:
+        claim: the id.
+        masters: who may have had it, the likely one first.
+        others, more: as in `group_of_id`.
+    """
+    tries = ((master, group) for master in masters for group in groups_of(others, 1, more + 1))
+    return any(claim.names(*one) for one in islice(tries, _MOST_TRIES))

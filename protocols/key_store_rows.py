@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from hmac import compare_digest
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -15,13 +13,16 @@ from uuid import UUID
 from ebit.protocols.key_store_file import damaged
 from ebit.protocols.key_store_ids import (
     ID_KEY_BYTES,
+    Claim,
     Place,
-    groups_of,
+    group_of_id,
     id_mac,
+    is_of_others,
     key_id,
     parse_id,
     tag_of,
 )
+from ebit.protocols.key_store_row import PIECE, Row, parts_of, span
 from ebit.protocols.key_store_seal import Seal
 from ebit.protocols.key_store_types import (
     DEMONSTRATION,
@@ -37,21 +38,6 @@ from ebit.protocols.key_store_types import (
 from ebit.protocols.secret_bits import SecretBits
 
 __all__ = ["Rows"]
-
-_PIECE = 1024  # bytes sealed together: what is wiped and sealed again at each delivery
-
-
-@dataclass(frozen=True)
-class _Row:
-    number: int
-    id: UUID
-    facts: dict[str, Any]
-    words: str
-    id_key: bytes
-    next: int
-
-    def about(self, piece: int) -> bytes:
-        return b"%d " % piece + self.id.bytes + self.words.encode()
 
 
 class Rows:
@@ -76,6 +62,12 @@ class Rows:
         found = self._db.execute("SELECT 1 FROM blocks WHERE id = ?", (block.bytes,))
         return found.fetchone() is not None
 
+    def same(self, data: bytes) -> UUID | None:
+        """The block whose bits began like these, however many of them are left."""
+        digest = self._seal.digest(data[:ID_KEY_BYTES])
+        found = self._db.execute("SELECT id FROM blocks WHERE digest = ?", (digest,)).fetchone()
+        return None if found is None else UUID(bytes=found[0])
+
     def total(self) -> int:
         """Bytes that were ever put in and not yet handed out first by this end."""
         found = self._db.execute("SELECT sum(stop - next) FROM blocks WHERE next < stop")
@@ -87,12 +79,13 @@ class Rows:
         facts = {**about, "bytes": len(data), "border": border}
         words = json.dumps(facts, sort_keys=True, allow_nan=False)
         start, stop = (0, border) if self._first else (border, len(data))
-        row = _Row(0, block, facts, words, b"", start)
+        row = Row(0, block, facts, words, b"", start)
         number = self._db.execute(
-            "INSERT INTO blocks (id, tag, secrecy, facts, id_key, next, stop) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO blocks (id, digest, tag, secrecy, facts, id_key, next, stop) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 block.bytes,
+                self._seal.digest(secret),
                 tag_of(block),
                 facts["secrecy"],
                 words,
@@ -105,7 +98,7 @@ class Rows:
             "INSERT INTO pieces VALUES (?, ?, ?)",
             (
                 (number, k, self._close(row, k, (1 << len(part)) - 1, part))
-                for k, part in enumerate(_parts(data))
+                for k, part in enumerate(parts_of(data))
             ),
         )
 
@@ -113,7 +106,7 @@ class Rows:
         """What was put in, oldest first."""
         found = []
         for row in self._rows(""):
-            start, stop = self._own(row)
+            start, stop = row.own(self._first)
             found.append(
                 KeyBlock(
                     id=row.id,
@@ -151,7 +144,7 @@ class Rows:
         for row in self._rows(where, size, most=wish.number):
             if row.facts["secrecy"] == DEMONSTRATION and not self._demonstration:
                 raise damaged(self._path, f"block {row.id} was changed")
-            start, stop = row.next, self._own(row)[1]
+            start, stop = row.next, row.own(self._first)[1]
             while len(found) < wish.number and start + size <= stop:
                 found.append(self._cut(row, start, size, wish))
                 start += size
@@ -162,21 +155,26 @@ class Rows:
         raise NoKeysLeftError(self._too_few(wish, len(found)))
 
     def collect(self, wish: Collect) -> tuple[DeliveredKey, ...]:
-        """Give the slave the keys that its master had; all of them or none."""
-        places = [self._place(id, wish) for id in wish.ids]
-        missing = list[UUID]()
-        found = list[DeliveredKey]()
-        for id, place in zip(wish.ids, places, strict=True):
-            data = None
-            if place is not None:
-                row, start, size, others = place
-                data = self._wipe(row, start, size)
-                if others:
-                    data = self._share(row, id, wish.slave, others, data)
-            if place is None or data is None:
+        """Give the slave the keys that its master had; all of them or none.
+
+        Ids of what is not here are found first. The first id that is wrong beyond that ends it, so
+        that a request full of made-up ids makes no more work than one of them.
+        """
+        places = {id: self._place(id) for id in wish.ids}
+        gone = tuple(id for id, place in places.items() if place is None)
+        if gone:
+            raise UnknownKeyError(gone)
+        known = [(id, *place) for id, place in places.items() if place is not None]
+        groups = [self._others(*one, wish) for one in known]
+        found, missing = list[DeliveredKey](), list[UUID]()
+        for (id, row, said), others in zip(known, groups, strict=True):
+            data = self._wipe(row, said.start, said.size)
+            if others:
+                data = self._share(row, id, wish.slave, others, data)
+            if data is None:
                 missing.append(id)
                 continue
-            self._note("slave", wish.slave, wish.master, id, wish.purpose, row, size)
+            self._note("slave", wish.slave, wish.master, id, wish.purpose, row, said.size)
             found.append(DeliveredKey(id, SecretBits.of_bytes(data), row.facts["secrecy"]))
         if missing:
             raise UnknownKeyError(tuple(missing))
@@ -200,41 +198,36 @@ class Rows:
         count = 0
         for row in self._rows(""):
             self._secret(row)
-            start, stop = self._own(row)
+            start, stop = row.own(self._first)
             if not start <= row.next <= stop:
                 raise damaged(self._path, f"block {row.id} has a wrong position")
             for piece, sealed in self._db.execute(
                 "SELECT piece, sealed FROM pieces WHERE block = ? ORDER BY piece", (row.number,)
             ):
                 there, _ = self._opened(row, piece, sealed)
-                low = piece * _PIECE
-                if there & _span(max(0, start - low), max(0, row.next - low)):
+                low = piece * PIECE
+                if there & span(max(0, start - low), max(0, row.next - low)):
                     raise damaged(self._path, f"block {row.id} has a wrong position")
                 count += 1
         return count
 
-    def _rows(self, where: str, *values: Any, most: int = -1) -> Iterator[_Row]:
+    def _rows(self, where: str, *values: Any, most: int = -1) -> Iterator[Row]:
         found = self._db.execute(
             f"SELECT number, id, facts, id_key, next FROM blocks {where} ORDER BY number LIMIT ?",
             (*values, most),
         ).fetchall()
         for number, id, words, id_key, position in found:
-            try:
-                yield _Row(number, UUID(bytes=id), json.loads(words), words, id_key, position)
-            except (ValueError, TypeError):
-                raise damaged(self._path, f"row {number} of its blocks") from None
+            row = Row.read(number, id, words, id_key, position)
+            if row is None:
+                raise damaged(self._path, f"row {number} of its blocks")
+            yield row
 
     @property
     def _usable(self) -> str:
         """The blocks that may be used, in SQL."""
         return "" if self._demonstration else " AND secrecy <> 'demonstration'"
 
-    def _own(self, row: _Row) -> tuple[int, int]:
-        """The part of a block that this end hands out first."""
-        border = row.facts["border"]
-        return (0, border) if self._first else (border, row.facts["bytes"])
-
-    def _cut(self, row: _Row, start: int, size: int, wish: Deliver) -> DeliveredKey:
+    def _cut(self, row: Row, start: int, size: int, wish: Deliver) -> DeliveredKey:
         data = self._wipe(row, start, size)
         if data is None:
             raise damaged(self._path, f"block {row.id} lacks bytes that nobody had")
@@ -245,65 +238,60 @@ class Rows:
         self._note("master", wish.master, ", ".join(slaves), id, wish.purpose, row, size)
         return DeliveredKey(id, SecretBits.of_bytes(data), row.facts["secrecy"])
 
-    def _place(self, id: UUID, wish: Collect) -> tuple[_Row, int, int, tuple[str, ...]] | None:
-        """Where a key lies that the peer handed out for these, and who else may have it."""
+    def _place(self, id: UUID) -> tuple[Row, Place] | None:
+        """Where a key lies that the peer may have handed out, if anything of it is here still."""
         said = parse_id(id)
         if said is None:
             return None
         for row in self._rows("WHERE tag = ?", said.tag):
             if row.facts["secrecy"] == DEMONSTRATION and not self._demonstration:
                 continue
-            own, border = self._own(row), row.facts["border"]
-            end = said.start + said.size
+            own, end = row.own(self._first), said.start + said.size
             if end > row.facts["bytes"] or (said.start < own[1] and end > own[0]):
                 continue  # the peer hands out the other part only
-            secret, place = self._secret(row), (said.start, said.size)
-
-            def named(
-                master: str,
-                slaves: tuple[str, ...],
-                row: _Row = row,
-                secret: bytes = secret,
-                border: int = border,
-                place: tuple[int, int] = place,
-            ) -> bool:
-                mac = id_mac(secret, row.id, border, place, master, tuple(sorted(slaves)))
-                return compare_digest(mac.to_bytes(8, "big"), said.mac.to_bytes(8, "big"))
-
-            others = [name for name in wish.slaves if name != wish.slave]
-            for group in groups_of(others, 0, wish.more):
-                if named(wish.master, (wish.slave, *group)):
-                    return row, said.start, said.size, group
-            masters = dict.fromkeys((wish.master, *wish.masters))
-            groups = list(groups_of(others, 1, wish.more + 1))
-            if any(named(master, group) for master in masters for group in groups):
-                raise NotNamedError(f"{wish.slave} was not named for key {id}")
+            copy = self._db.execute("SELECT 1 FROM copies WHERE key_id = ?", (id.bytes,))
+            if copy.fetchone() is not None or self._wipe(row, said.start, said.size, look=True):
+                return row, said
         return None
 
-    def _secret(self, row: _Row) -> bytes:
+    def _others(self, id: UUID, row: Row, said: Place, wish: Collect) -> tuple[str, ...]:
+        """Who else may have a key that the peer handed out for these."""
+        claim = Claim(said, self._secret(row), row.id, row.facts["border"])
+        others = [name for name in wish.slaves if name != wish.slave]
+        group = group_of_id(claim, wish.master, wish.slave, others, wish.more)
+        if group is not None:
+            return group
+        masters = tuple(dict.fromkeys((wish.master, *wish.masters)))
+        if is_of_others(claim, masters, others, wish.more):
+            raise NotNamedError(f"{wish.slave} was not named for key {id}")
+        raise UnknownKeyError((id,))
+
+    def _secret(self, row: Row) -> bytes:
         secret = self._seal.open(row.id, row.about(-1), row.id_key)
         if secret is None:
             raise damaged(self._path, f"block {row.id} was changed")
         return secret
 
-    def _wipe(self, row: _Row, start: int, size: int) -> bytes | None:
-        """Take bytes out of the store, or None if any of them is gone."""
+    def _wipe(self, row: Row, start: int, size: int, *, look: bool = False) -> bytes | None:
+        """Take bytes out of the store, or None if any of them is gone; or only look at them."""
         taken = b""
         while size:
-            piece, offset = divmod(start, _PIECE)
-            count = min(size, _PIECE - offset)
+            piece, offset = divmod(start, PIECE)
+            count = min(size, PIECE - offset)
             found = self._db.execute(
                 "SELECT sealed FROM pieces WHERE block = ? AND piece = ?", (row.number, piece)
             ).fetchone()
             if found is None:
                 return None
             there, data = self._opened(row, piece, found[0])
-            wanted = _span(offset, offset + count)
+            wanted = span(offset, offset + count)
             if there & wanted != wanted:
                 return None
             taken += data[offset : offset + count]
             there &= ~wanted
-            if there:
+            if look:
+                pass
+            elif there:
                 data = data[:offset] + bytes(count) + data[offset + count :]
                 self._db.execute(
                     "UPDATE pieces SET sealed = ? WHERE block = ? AND piece = ?",
@@ -317,7 +305,7 @@ class Rows:
         return taken
 
     def _share(
-        self, row: _Row, id: UUID, slave: str, others: tuple[str, ...], data: bytes | None
+        self, row: Row, id: UUID, slave: str, others: tuple[str, ...], data: bytes | None
     ) -> bytes | None:
         """Keep a key for its other slaves, when the first comes; take this one's copy later."""
         if data is not None:
@@ -339,12 +327,12 @@ class Rows:
             raise damaged(self._path, f"a copy of key {id} was changed")
         return data
 
-    def _close(self, row: _Row, piece: int, there: int, data: bytes) -> bytes:
+    def _close(self, row: Row, piece: int, there: int, data: bytes) -> bytes:
         """A sealed piece: a bit for each byte that is still there, and the bytes."""
         plain = there.to_bytes((len(data) + 7) // 8, "little") + data
         return self._seal.close(row.id, row.about(piece), plain)
 
-    def _opened(self, row: _Row, piece: int, sealed: bytes) -> tuple[int, bytes]:
+    def _opened(self, row: Row, piece: int, sealed: bytes) -> tuple[int, bytes]:
         plain = self._seal.open(row.id, row.about(piece), sealed)
         if plain is None:
             raise damaged(self._path, f"piece {piece} of block {row.id} was changed")
@@ -352,7 +340,7 @@ class Rows:
         return int.from_bytes(plain[:mask], "little"), plain[mask:]
 
     def _note(
-        self, role: str, who: str, peer: str, id: UUID, purpose: str, row: _Row, size: int
+        self, role: str, who: str, peer: str, id: UUID, purpose: str, row: Row, size: int
     ) -> None:
         self._db.execute(
             "INSERT INTO uses (time, role, who, peer, key_id, bits, purpose, secrecy, block) "
@@ -383,13 +371,3 @@ class Rows:
                 "them for show with demonstration=True (--demonstration)"
             )
         return f"{words}: put new key bits in"
-
-
-def _span(start: int, stop: int) -> int:
-    """Bits from start up to stop."""
-    return (1 << stop) - (1 << start) if stop > start else 0
-
-
-def _parts(data: bytes) -> Iterator[bytes]:
-    for start in range(0, len(data), _PIECE):
-        yield data[start : start + _PIECE]

@@ -8,6 +8,7 @@ AES-256-GCM never come near their limit.
 
 from __future__ import annotations
 
+import hmac
 import json
 import os
 import stat
@@ -62,6 +63,18 @@ class Lock:
 
     def __repr__(self) -> str:
         return f"Lock(key file {self.key_file})" if self.passphrase is None else "Lock(passphrase)"
+
+    @classmethod
+    def of(cls, store: Path, key_file: str | Path | None, passphrase: str | None) -> Lock:
+        """Return the lock of a store, whose key file is STORE.key if nothing else is said.
+
+        Raises:
+            ArgumentError: both were given.
+        """
+        if key_file is not None and passphrase is not None:
+            raise ArgumentError("a store opens with a key file or a passphrase: give one of them")
+        beside = store.with_name(store.name + ".key")
+        return cls(beside if key_file is None else Path(key_file), passphrase)
 
     def make(self) -> tuple[bytes, dict[str, Any]]:
         """Return a key-encryption key, and what the store must keep to have it again.
@@ -187,22 +200,31 @@ class Seal:
         """Return a sealed piece, or None if it or what is said about it was changed."""
         from cryptography.exceptions import InvalidTag
 
-        if len(sealed) < _NONCE + 16:
+        if not isinstance(sealed, bytes) or len(sealed) < _NONCE + 16:
             return None
         try:
             return bytes(self._cipher(block).decrypt(sealed[:_NONCE], sealed[_NONCE:], about))
         except InvalidTag:
             return None
 
+    def digest(self, bits: bytes) -> bytes:
+        """Return what tells these bits from others, and tells nothing of them without the key."""
+        return hmac.digest(self._derived(b"digest"), bits, "sha256")
+
     def _cipher(self, block: UUID) -> Any:
         if block not in self._ciphers:
             from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-            from cryptography.hazmat.primitives.hashes import SHA256
-            from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-            kdf = HKDF(SHA256(), _KEY_BYTES, None, b"ebit key store 1 block " + block.bytes)
-            self._ciphers[block] = AESGCM(kdf.derive(self._key))
+            self._ciphers[block] = AESGCM(self._derived(b"block " + block.bytes))
         return self._ciphers[block]
+
+    def _derived(self, use: bytes) -> bytes:
+        """A key for one use."""
+        from cryptography.hazmat.primitives.hashes import SHA256
+        from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+        kdf = HKDF(SHA256(), _KEY_BYTES, None, b"ebit key store 1 " + use)
+        return bytes(kdf.derive(self._key))
 
 
 def _words(about: dict[str, Any], facts: dict[str, Any]) -> bytes:

@@ -185,6 +185,6 @@ def plain_origin(origin: Mapping[str, Any]) -> dict[str, Any]:
     """
     try:
         plain = json.loads(json.dumps(dict(origin), allow_nan=False))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise ArgumentError(f"origin must be plain data, but {error}") from None
     return dict(plain)

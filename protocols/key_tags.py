@@ -7,16 +7,19 @@ and a checker hold the same key, one for each direction; numbers run up and none
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import json
-from collections.abc import Mapping
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from ebit.games import ArgumentError, EbitError
 from ebit.protocols.combiner import framed
-from ebit.protocols.private_files import private_file
+from ebit.protocols.key_uses_ledger import ledger
 from ebit.protocols.secret_bits import SecretBits
 
 __all__ = [
@@ -37,6 +40,7 @@ _SIZES = {"one-time": 16, "hmac": 32}
 _LABEL = {"one-time": b"ebit tag v1 one-time", "hmac": b"ebit tag v1 hmac"}
 _PART = 128
 _MOST = (1 << 64) - 1
+_TABLE = "create table if not exists counter (number text)"
 
 
 class TagError(EbitError):
@@ -157,12 +161,16 @@ class _Keyed:
             from ebit.analysis.polynomial_hash import PolynomialHash
 
             self._hash = PolynomialHash(key.part(0, _PART).reveal_bytes())
-        self._next = self._read()
+        self._next = 0
+        self._lock = threading.Lock()
+        with self._numbers():
+            pass
 
     @property
     def left(self) -> int | None:
         """Tags that the key is still good for; None without a limit."""
-        return None if self.method == "hmac" else max(0, self._most() - self._next)
+        with self._numbers() as number:
+            return None if self.method == "hmac" else max(0, self._most() - number)
 
     def _most(self) -> int:
         return self._key.bits // _PART - 1 if self.method == "one-time" else _MOST
@@ -174,26 +182,37 @@ class _Keyed:
         pad = self._key.part(_PART * (number + 1), _PART).reveal_bytes()
         return bytes(a ^ b for a, b in zip(self._hash(told), pad, strict=True))
 
-    def _read(self) -> int:
-        if self._counter is None or not self._counter.exists():
-            return 0
+    @contextlib.contextmanager
+    def _numbers(self) -> Iterator[int]:
+        """The next number, which nobody else gets meanwhile; `_next` is on disk when the block has ended."""
+        if self._counter is None:
+            with self._lock:
+                yield self._next
+            return
         try:
-            found = int(self._counter.read_text("ascii"))
-        except (OSError, ValueError):
-            found = -1
-        if found < 0:
-            raise TagError(
-                f"{self._counter} must hold the number of the next tag, but does not: a pad could be "
-                "used twice, so take a new key"
-            )
-        return found
+            self._counter.parent.mkdir(parents=True, exist_ok=True)
+            with ledger(self._counter, _TABLE) as db:
+                self._next = number = self._read(db)
+                yield number
+                if self._next != number:
+                    db.execute("delete from counter")
+                    db.execute("insert into counter values (?)", (str(self._next),))
+        except (OSError, sqlite3.Error) as error:
+            raise self._lost(str(error)) from None
 
-    def _reached(self, number: int) -> None:
-        """Note that numbers below this one are used up, on disk before anything else happens."""
-        if self._counter is not None:
-            with private_file(self._counter) as out:
-                out.write(f"{number}\n".encode("ascii"))
-        self._next = number
+    def _read(self, db: sqlite3.Connection) -> int:
+        rows = db.execute("select number from counter").fetchall()
+        if not rows:
+            return 0
+        if len(rows) > 1 or not str(rows[0][0]).isdecimal():
+            raise self._lost("it holds something else")
+        return int(rows[0][0])
+
+    def _lost(self, why: str) -> TagError:
+        return TagError(
+            f"{self._counter} must hold the number of the next tag, but does not ({why}): a pad could be "
+            "used twice, so take a new key"
+        )
 
 
 class TagSender(_Keyed):
@@ -202,7 +221,8 @@ class TagSender(_Keyed):
     Args:
         key: `key_bits_for` bits, for one direction: what Bob sends has a key of its own.
         method: "one-time" or "hmac".
-        counter: file that keeps the next number over restarts; on disk before a tag is given out.
+        counter: file that keeps the next number over restarts and between programs, on disk before a
+            tag is given out.
 
     Raises:
         ArgumentError: a key that is too short, or an unknown method.
@@ -234,13 +254,13 @@ class TagSender(_Keyed):
         Raises:
             SpentKeyError: the key has no pad left.
         """
-        number = self._next
-        if number >= self._most():
-            raise SpentKeyError(
-                f"the key is spent after {number} tags: take {key_bits_for(self.method, 1)} bits or more "
-                "of a new one"
-            )
-        self._reached(number + 1)
+        with self._numbers() as number:
+            if number >= self._most():
+                raise SpentKeyError(
+                    f"the key is spent after {number} tags: take {key_bits_for(self.method, 1)} bits or "
+                    "more of a new one"
+                )
+            self._next = number + 1
         return Tag(number, self._value(number, message, context))
 
 
@@ -265,21 +285,22 @@ class TagChecker(_Keyed):
             TagError: the message or the tag was changed, or the key is another. Its number is still
                 good for the true message.
         """
-        if tag.number < self._next:
-            raise ReplayError(
-                f"message {tag.number} came before, or was overtaken: number {self._next} is next"
-            )
-        if tag.number >= self._most():
-            raise SpentKeyError(
-                f"message {tag.number} has no part of this key, which is good for {self._most()} tags"
-            )
-        if not hmac.compare_digest(self._value(tag.number, message, context), tag.value):
-            raise TagError(
-                f"the tag of message {tag.number} is wrong: it was changed, or is not from who holds the key"
-            )
-        missed = tag.number - self._next
-        self._reached(tag.number + 1)
-        return Checked(tag.number, missed, self._forgery(message, context))
+        with self._numbers() as number:
+            if tag.number < number:
+                raise ReplayError(
+                    f"message {tag.number} came before, or was overtaken: number {number} is next"
+                )
+            if tag.number >= self._most():
+                raise SpentKeyError(
+                    f"message {tag.number} has no part of this key, which is good for {self._most()} tags"
+                )
+            if not hmac.compare_digest(self._value(tag.number, message, context), tag.value):
+                raise TagError(
+                    f"the tag of message {tag.number} is wrong: it was changed, or is not from who holds "
+                    "the key"
+                )
+            self._next = tag.number + 1
+        return Checked(tag.number, tag.number - number, self._forgery(message, context))
 
     def _forgery(self, message: bytes, context: bytes) -> float | None:
         if self.method == "hmac":

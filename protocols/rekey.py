@@ -34,7 +34,7 @@ __all__ = [
 
 _HEAD = struct.Struct(">BQI")  # mode, epoch, bits
 _NO_KEY = "no quantum key was delivered"
-_MOST_WORDS = 500
+_MOST_WORDS, _MOST_NAME = 500, 255
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,10 @@ class QuantumKey:
     secrecy: Secrecy = "own"
 
     def __post_init__(self) -> None:
-        if not self.id or len(self.id.encode()) > 255:
-            raise ArgumentError(f"a key's id must have 1 to 255 bytes, but was {self.id[:40]!r}")
+        if not 1 <= len(self.id.encode()) <= _MOST_NAME or not self.id.isprintable():
+            raise ArgumentError(
+                f"a key's id must be printable text of 1 to {_MOST_NAME} bytes, but was {self.id[:40]!r}"
+            )
         if self.key.bits < 128:
             raise ArgumentError(
                 f"a quantum key must have at least 128 bits, but {self.id!r} has {self.key.bits}"
@@ -200,7 +202,7 @@ def rekey_alice(
     said_there = yield Expect("rekey-answer")
     theirs = _parts(said_there, 2, "answer")
     if quantum is not None and theirs[0]:
-        reason = theirs[0].decode("utf-8", "replace")
+        reason = _words(theirs[0])
         quantum = None
         state._admit(None, reason)
     said = transcript(said_here, said_there)
@@ -224,9 +226,9 @@ def rekey_bob(state: RekeyState, find: Callable[[str], QuantumKey | None]) -> Pa
     """
     said_there = yield Expect("rekey-offer")
     head, name, why, words, public = _parts(said_there, 5, "offer")
-    key_id, reason, trigger = (part.decode("utf-8", "replace") for part in (name, why, words))
+    key_id, reason, trigger = map(_words, (name, why, words))
     bits = _check_head(state, head)
-    if len(public) != OFFER_BYTES or max(len(name), len(why), len(words)) > _MOST_WORDS:
+    if len(public) != OFFER_BYTES or len(name) > _MOST_NAME:
         raise ChannelError(
             "the peer's offer has parts of a wrong length: it was changed on the way"
         )
@@ -326,6 +328,21 @@ def _check_words(*words: str) -> None:
             raise ArgumentError(
                 f"reason and trigger must have at most {_MOST_WORDS} bytes, but one had {len(text.encode())}"
             )
+        if not text.isprintable():
+            raise ArgumentError(
+                f"reason and trigger must be printable text, but one was {text[:40]!r}"
+            )
+
+
+def _words(part: bytes) -> str:
+    """What the peer said, if it is fit to be shown."""
+    text = part.decode("utf-8", "replace")
+    if len(part) > _MOST_WORDS or not text.isprintable():
+        raise ChannelError(
+            f"the peer's words must be printable text of at most {_MOST_WORDS} bytes, but were not: no "
+            "key was made"
+        )
+    return text
 
 
 def _parts(body: bytes, count: int, what: str) -> list[bytes]:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from ebit.cli.main import run
+from ebit.protocols.key_uses_source import KeyFile, KeyFileError, SpentError
 
 pytest.importorskip("cryptography")
 
@@ -88,6 +89,74 @@ def test_one_add_fills_both_ends(ebit, tmp_path):
     code, out, err = ebit("keys add a.db key.bin --peer-store a.db")
     assert (code, out) == (2, "")
     assert "--peer-store must be the other end of kme-a - kme-b, but was kme-a - kme-b" in err
+
+
+def test_what_was_used_of_a_file_is_not_added(ebit, tmp_path):
+    link(ebit)
+    for side, first in (("sole", "key#0+256"), ("alice", "key#0+256"), ("bob", "key#1600+256")):
+        path = key_file(tmp_path / f"{side}.bin")
+        name, _ = KeyFile(path).take(256, "a tag", side=side)
+        assert name == first
+        code, out, err = ebit(f"keys add a.db {side}.bin")
+        assert (code, out) == (3, "")
+        assert f"{side}.bin.used counts 256 of its 3200 bits as used" in err
+        assert len(err.strip().splitlines()) == 1
+        left = KeyFile(path)
+        whole = {"alice": 1600, "bob": 1600}
+        assert left.left(side="bob") == whole["bob"] - 256 * (side == "bob")
+        assert left.left(side="alice") == whole["alice"] - 256 * (side != "bob")
+    assert json.loads(ebit("keys list a.db --json")[1])["blocks"] == []
+
+
+def test_what_was_added_is_not_used_from_its_file(ebit, tmp_path):
+    link(ebit)
+    path = key_file(tmp_path / "key.bin")
+    block = json.loads(ebit("keys add a.db key.bin --json")[1])["block"]
+    for side in ("sole", "alice", "bob"):
+        assert KeyFile(path).left(side=side) == 0
+        with pytest.raises(KeyFileError):
+            KeyFile(path).take(8, "a tag", side=side)
+    for name in ("key#0+8", "key#1600+8"):
+        with pytest.raises(SpentError, match="of the link kme-a - kme-b"):
+            KeyFile(path).find(name, "a tag")
+    # Another block of the same bits would hand them out again, in whatever store.
+    for store in ("a.db", "b.db"):
+        code, out, err = ebit(f"keys add {store} key.bin")
+        assert (code, out) == (2 if store == "a.db" else 3, "")
+        assert block in err
+    assert ebit(f"keys add b.db key.bin --block {block}")[0] == 0
+    ebit("keys init c.db --kme kme-a --peer kme-c")
+    assert ebit(f"keys add c.db key.bin --block {block}")[0] == 3
+
+
+def test_a_file_that_is_refused_stays_unused(ebit, tmp_path):
+    link(ebit)
+    path = key_file(tmp_path / "key.bin", secrecy="demonstration")
+    assert ebit("keys add a.db key.bin")[0] == 2
+    assert not (tmp_path / "key.bin.used").exists()
+    assert KeyFile(path, demonstration=True).left() == 3200
+
+
+def test_a_link_to_a_file_is_the_file(ebit, tmp_path):
+    link(ebit)
+    path = key_file(tmp_path / "key.bin", secrecy="demonstration")
+    (tmp_path / "other.bin").symlink_to(path)
+    code, _, err = ebit("keys add a.db other.bin")
+    assert code == 2
+    assert "--demonstration" in err
+    assert ebit("keys add a.db other.bin --demonstration")[0] == 0
+    assert KeyFile(path, demonstration=True).left() == 0
+
+
+def test_a_sidecar_that_is_none_is_one_line(ebit, tmp_path):
+    link(ebit)
+    key_file(tmp_path / "key.bin")
+    for text in ("[" * 200_000, "[]", '{"secrecy": 1}', "\x00"):
+        (tmp_path / "key.bin.json").write_text(text)
+        code, out, err = ebit("keys add a.db key.bin")
+        assert (code, out) == (2, "")
+        assert "must say how secret the key is" in err
+        assert len(err.strip().splitlines()) == 1
 
 
 def test_no_command_prints_a_key(ebit, tmp_path):

@@ -242,10 +242,43 @@ def test_the_other_ends_copy_is_found_once(key):
     from ebit.cli.rekey import _copy
     from ebit.protocols.key_uses import KeyFile, SpentError
 
-    assert _copy(None, "key#0+256") is None
-    assert _copy(KeyFile(key), "other#0+256") is None
-    found = _copy(KeyFile(key), "key#0+256")
+    assert _copy(None, "key#0+256", 256, "sole") is None
+    assert _copy(KeyFile(key), "other#0+256", 256, "sole") is None
+    found = _copy(KeyFile(key), "key#0+256", 256, "bob")
     assert found is not None
     assert found.key.reveal_bytes() == key.read_bytes()[:32]
     with pytest.raises(SpentError, match="this is a replay"):
-        _copy(KeyFile(key), "key#0+256")
+        _copy(KeyFile(key), "key#0+256", 256, "bob")
+    with pytest.raises(SpentError, match="this end's own"):
+        _copy(KeyFile(key), "key#512+256", 256, "bob")
+
+
+def test_a_strangers_name_spends_one_epochs_bits_at_most(key):
+    from ebit.cli.rekey import _copy
+    from ebit.protocols.conversation import ChannelError
+    from ebit.protocols.key_uses import KeyFile
+
+    with pytest.raises(ChannelError, match="800 bits, but an epoch takes 256 here"):
+        _copy(KeyFile(key), "key#0+800", 256, "sole")
+    assert KeyFile(key).left() == 800
+    assert _copy(KeyFile(key), "key#544+256", 256, "sole") is not None
+    assert KeyFile(key).take(128, "x", side="bob")[0] == "key#400+128"
+
+
+def test_a_refresh_takes_from_its_side(key, capsys):
+    _, plain = told(capsys, "--key", str(key), "--side", "bob")
+    assert plain["epochs"][0]["quantum_key"] == "key#400+256"
+
+
+def test_a_mask_for_two_ends_apart_needs_a_side(key, capsys):
+    words = ["rekey", "--key", str(key), "--mode", "information-theoretic", "--listen", ":0"]
+    assert run(words) == 2
+    assert "needs --side alice or --side bob" in capsys.readouterr().err
+    assert not key.with_name("key.bin.used").exists()
+
+
+def test_an_alarm_with_signs_that_do_not_print_still_refreshes(tmp_path, capsys):
+    events = tmp_path / "events"
+    events.write_text("alarm QBER\t9\x1b[2J %\n")
+    _, plain = told(capsys, "--policy", "alarm", "--events", str(events))
+    assert plain["epochs"][1]["trigger"] == "alarm: QBER 9 [2J %"

@@ -59,9 +59,39 @@ def test_a_file_goes_to_the_other_end(here, capsys, form):
     assert not Path("back.txt").exists()
 
 
+def test_a_tag_that_comes_back_is_refused(here, capsys):
+    assert run(["use", "tag", "letter.txt", "--key", "alice.key", "--side", "alice"]) == 0
+    for side in ("alice", "sole"):
+        words = f"use check letter.txt --key alice.key --side {side}"
+        assert run(words.split()) == 3
+        shown = capsys.readouterr().err
+        assert "give --side alice at one end and --side bob at the other" in shown
+        assert shown.count("\n") == 1
+    assert run(["use", "check", "letter.txt", "--key", "bob.key", "--side", "bob"]) == 0
+
+
+def test_a_tag_needs_a_side_where_the_key_is_a_file(here, capsys):
+    assert run(["use", "tag", "letter.txt", "--key", "alice.key"]) == 2
+    assert "a tag needs --side alice or --side bob" in capsys.readouterr().err
+    assert not Path("alice.key.used").exists()
+    assert run(["use", "tag", "letter.txt", "--key", "alice.key", "--side", "sole"]) == 0
+    with KeyStore.create("a.db", kme="a", peer="b") as store:
+        bits = SecretBits.of_bytes(np.random.default_rng(4).bytes(512))
+        store.add(bits, origin={}, secrecy="own", block=uuid.UUID(int=5))
+    assert run(["use", "tag", "letter.txt", "--store", "a.db", "--me", "a", "--peer", "b"]) == 0
+
+
+def test_a_tag_file_that_is_nested_too_deeply(here, capsys):
+    Path("letter.txt.tag").write_text("[" * 100_000)
+    assert run(["use", "check", "letter.txt", "--key", "bob.key"]) == 2
+    shown = capsys.readouterr().err
+    assert "must be a file of ebit use tag" in shown
+    assert shown.count("\n") == 1
+
+
 @pytest.mark.parametrize("method", ["one-time", "hmac"])
 def test_a_tag_is_good_once(here, capsys, method):
-    assert run(f"use tag letter.txt --key alice.key --method {method}".split()) == 0
+    assert run(f"use tag letter.txt --key alice.key --side alice --method {method}".split()) == 0
     good = Path("letter.txt").read_text()
     Path("letter.txt").write_text(good + "and 100 euros")
     assert run(["use", "check", "letter.txt", "--key", "bob.key"]) == 3

@@ -211,6 +211,33 @@ def test_nobody_turns_a_position_back(tmp_path: Path) -> None:
         AuthKey(path).take()
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE marks SET sender = 'olice' WHERE sender = 'alice'",
+        "DELETE FROM marks",
+        "UPDATE marks SET spent = 'x', made = 'y'",
+        "ALTER TABLE marks ADD COLUMN more",
+        "UPDATE facts SET value = x'ff' WHERE name = 'secrecy'",
+        "UPDATE facts SET value = 'x' WHERE name = 'id'",
+        "DELETE FROM facts WHERE name = 'role'",
+    ],
+)
+def test_rows_that_are_not_what_was_written_are_one_line(change: str, tmp_path: Path) -> None:
+    path = files(tmp_path, tags=3)[0]
+    key = AuthKey(path)
+    db = sqlite3.connect(path)
+    db.executescript("DROP TRIGGER forwards")
+    db.execute(change)
+    db.commit()
+    db.close()
+    for use in (key.status, lambda: AuthKey(path)):
+        with pytest.raises(AuthError) as caught:
+            use()
+        assert str(path) in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize("count", [25, pytest.param(150, marks=pytest.mark.slow)])
 def test_a_damaged_file_gives_no_wrong_key(count: int, tmp_path: Path) -> None:
     paths = files(tmp_path, tags=4)

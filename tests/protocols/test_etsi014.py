@@ -141,7 +141,7 @@ def test_only_who_was_named_gets_a_key(service):
     assert post(service, "ben", "alice/dec_keys", both).status == 401
     assert get(service, "ben", "alice/dec_keys", f"key_ID={mine['key_ID']}").status == 200
     assert get(service, "bob", "alice/dec_keys", query).body["keys"] == [key]
-    assert get(service, "ben", "alice/dec_keys", query).status == 401  # nor afterwards
+    assert get(service, "ben", "alice/dec_keys", query).status == 400  # it is gone
 
 
 def test_additional_slaves_each_get_the_key_once(service):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import http.client
 import json
 import socket
@@ -217,6 +218,15 @@ def test_what_is_no_http_is_400_in_json_too(server, made):
         head, _, body = said.partition(b"\r\n\r\n")
         assert head.split()[1] == b"400"
         assert json.loads(body) == {"message": "the request shall be HTTP"}
+
+
+def test_a_compressed_body_is_400(server, made, capfd):
+    caller = Caller(server, made, "alice")
+    for raw, how in ((b"no gzip", "gzip"), (gzip.compress(b"{}"), "gzip"), (b"x", "br")):
+        said = caller("POST", "bob/enc_keys", raw, **{"Content-Encoding": how})
+        assert said == (400, {"message": "the body shall not be compressed"})
+    assert caller("POST", "bob/enc_keys", {}, **{"Content-Encoding": "identity"})[0] == 200
+    assert capfd.readouterr().err == ""
 
 
 def test_old_versions_of_tls_and_plain_http_are_refused(server, made):

@@ -67,7 +67,7 @@ def test_a_key_is_collected_once_and_by_nobody_else(tmp_path):
     assert b.collect([key.id], master="alice", slave="bob")[0].key == key.key
     with pytest.raises(UnknownKeyError, match="not found on KME"):
         b.collect([key.id], master="alice", slave="bob")
-    assert isinstance(b.together([wish])[0], NotNamedError)  # still not hers
+    assert isinstance(b.together([wish])[0], UnknownKeyError)  # it is gone, whoever asks
 
 
 def test_a_key_of_several_slaves_is_there_once_for_each(tmp_path):
@@ -270,10 +270,13 @@ def test_what_no_store_is_made_of(tmp_path, arguments, words):
 
 def test_what_is_not_added(tmp_path, monkeypatch):
     a, _ = make(tmp_path)
-    bits = SecretBits.of_bytes(some_bytes(100))
+    bits, deep = SecretBits.of_bytes(some_bytes(100)), []
+    for _ in range(100_000):
+        deep = [deep]
     for arguments, words in (
         ({"secrecy": "perhaps"}, "'own' or 'demonstration', but was 'perhaps'"),
         ({"secrecy": "own", "origin": {"x": object()}}, "plain data"),
+        ({"secrecy": "own", "origin": {"x": deep}}, "plain data"),
         ({"secrecy": "own", "bits": bits.part(0, 143)}, "at least 144.*but were 143"),
     ):
         with pytest.raises(ArgumentError, match=words):
@@ -283,7 +286,7 @@ def test_what_is_not_added(tmp_path, monkeypatch):
         a.add(bits, origin={}, secrecy="own", block=BLOCK)
     monkeypatch.setattr(key_store, "MOST_BITS", 1000)
     with pytest.raises(ArgumentError, match="holds 1000 bits at most"):
-        a.add(bits, origin={}, secrecy="own")
+        a.add(SecretBits.of_bytes(some_bytes(100, 2)), origin={}, secrecy="own")
     for number, words in ((0, "number"), (True, "number")):
         with pytest.raises(ArgumentError, match=words):
             a.deliver(256, master="m", slave="s", number=number)

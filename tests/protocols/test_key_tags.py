@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hmac
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +155,38 @@ def test_numbers_go_on_after_a_restart(method: Any, tmp_path: Path) -> None:
     sent.write_text("many\n")
     with pytest.raises(TagError, match="a pad could be used twice"):
         TagSender(key(), method=method, counter=sent)
+
+
+@BOTH
+def test_two_that_share_a_counter_share_its_numbers(method: Any, tmp_path: Path) -> None:
+    senders = [TagSender(key(), method=method, counter=tmp_path / "a" / "sent") for _ in range(2)]
+    tags = [senders[n % 2].tag(b"m%d" % n) for n in range(6)]
+    assert [tag.number for tag in tags] == list(range(6))
+    if method == "one-time":
+        assert senders[0].left == senders[1].left == 9 - 6
+    one, two = (TagChecker(key(), method=method, counter=tmp_path / "seen") for _ in range(2))
+    assert one.check(b"m0", tags[0]).missed == 0
+    with pytest.raises(ReplayError, match="number 1 is next"):
+        two.check(b"m0", tags[0])
+    assert two.check(b"m2", tags[2]).missed == 1
+    with pytest.raises(TagError, match="is wrong"):
+        one.check(b"m9", tags[3])
+    assert one.check(b"m3", tags[3]).missed == 0
+    assert os.name != "posix" or (tmp_path / "seen").stat().st_mode & 0o077 == 0
+
+
+def test_threads_with_one_counter_use_no_pad_twice(tmp_path: Path) -> None:
+    def work(sender: TagSender) -> list[int]:
+        return [sender.tag(b"m").number for _ in range(10)]
+
+    secret = key(bits=key_bits_for("one-time", 60))
+    shared = TagSender(secret, counter=tmp_path / "sent")
+    senders = [TagSender(secret, counter=tmp_path / "sent"), shared, shared]
+    alone = TagSender(secret)
+    with ThreadPoolExecutor(6) as pool:
+        for group in (senders, [alone] * 3):
+            numbers = [number for some in pool.map(work, group) for number in some]
+            assert sorted(numbers) == list(range(30))
 
 
 def test_the_number_is_on_disk_before_the_tag_is_made(

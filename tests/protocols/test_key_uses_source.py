@@ -62,7 +62,8 @@ def test_both_ends_have_the_same_bits_once(ends: tuple[Path, Path]) -> None:
             bob.find(name, "a tag")
     assert len(set(seen)) == 4
     assert alice.left() == bob.left() == 2000 - 4 * 256
-    assert bob.take(256, "a file")[0] == "key#1024+256"  # behind what Alice took
+    with pytest.raises(SpentError, match="not the only one: give --side alice"):
+        bob.take(256, "a file")
     with pytest.raises(KeyFileError, match=r"976 bits left.*1000 are needed"):
         KeyFile(ends[0]).take(1000, "a file")
     assert owner_only(ends[0].with_name("key.used"))
@@ -179,6 +180,77 @@ def test_another_key_in_the_file_begins_a_new_count(ends: tuple[Path, Path]) -> 
     assert KeyFile(ends[0]).left() == 2000
     ends[0].write_bytes(bits(size=2000).reveal_bytes())
     assert KeyFile(ends[0]).left() == 400
+
+
+def test_what_this_end_took_is_no_news_from_the_other(ends: tuple[Path, Path]) -> None:
+    for side in ("sole", "alice"):
+        name, _ = KeyFile(ends[0]).take(256, "a tag", side=side)  # type: ignore[arg-type]
+        for _ in range(2):
+            with pytest.raises(SpentError, match=r"this end's own.*: give --side alice at one end"):
+                KeyFile(ends[0]).find(name, "a tag")
+    with pytest.raises(SpentError, match="this end's own"):
+        KeyFile(ends[0]).find("key#256+8", "a tag")  # within
+
+
+def test_both_ends_that_say_sole_are_told(ends: tuple[Path, Path]) -> None:
+    alice, bob = KeyFile(ends[0]), KeyFile(ends[1])
+    names = [end.take(256, "a file")[0] for end in (alice, bob)]
+    for end, name in zip((bob, alice), names, strict=True):
+        with pytest.raises(SpentError, match="both ends take from the same half"):
+            end.find(name, "a file")
+
+
+def test_a_side_finds_in_the_other_half_only(ends: tuple[Path, Path]) -> None:
+    bob = KeyFile(ends[1])
+    for name in ("key#1000+8", "key#1992+8", "key#992+16", "key#0+2000"):
+        with pytest.raises(SpentError, match="this end's own"):
+            bob.find(name, "x", side="bob")
+    bob.find("key#992+8", "x", side="bob")
+    KeyFile(ends[0]).find("key#1000+8", "x", side="alice")
+    with pytest.raises(ArgumentError, match="sole, alice or bob"):
+        bob.find("key#0+8", "x", side="eve")  # type: ignore[arg-type]
+    assert bob.left(side="bob") == 1000
+
+
+def test_a_made_up_name_empties_nothing(ends: tuple[Path, Path]) -> None:
+    bob = KeyFile(ends[1])
+    bob.find("key#1744+256", "x")  # the end of Bob's half, before he says which is his
+    assert bob.left(side="bob") == 744
+    names = [bob.take(248, "x", side="bob")[0] for _ in range(3)]
+    assert names == ["key#1000+248", "key#1248+248", "key#1496+248"]
+    with pytest.raises(KeyFileError, match="0 bits left for bob"):
+        bob.take(8, "x", side="bob")
+    alice = KeyFile(ends[0])
+    alice.find("key#80+8", "x")
+    assert alice.take(80, "x", side="alice")[0] == "key#0+80"
+    assert alice.take(16, "x", side="alice")[0] == "key#88+16"
+
+
+def test_the_count_of_one_key_is_not_anothers(ends: tuple[Path, Path]) -> None:
+    KeyFile(ends[1]).find("key#0+256", "x", once=True)
+    KeyFile(ends[1]).take(256, "y", side="bob")
+    ends[1].write_bytes(bits(2, 2000).reveal_bytes())
+    for name in ("key#0+256", "key#1000+256"):
+        KeyFile(ends[1]).find(name, "z", once=True)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="symbolic links need rights elsewhere")
+def test_a_symbolic_link_shares_the_count_and_the_secrecy(tmp_path: Path) -> None:
+    save_key(tmp_path / "k", bits(size=512), {"secrecy": "demonstration"})
+    (tmp_path / "links").mkdir()
+    link = tmp_path / "links" / "link"
+    link.symlink_to(tmp_path / "k")
+    with pytest.raises(RefusedError, match="--demonstration"):
+        KeyFile(link)
+    names = [KeyFile(path, demonstration=True).take(256, "x")[0] for path in (tmp_path / "k", link)]
+    assert names == ["key#0+256", "key#256+256"]
+
+
+def test_a_sidecar_that_is_nested_too_deeply(tmp_path: Path) -> None:
+    (tmp_path / "k").write_bytes(bytes(64))
+    (tmp_path / "k.json").write_text("[" * 100_000)
+    with pytest.raises(ArgumentError, match="must say how secret the key is, but is"):
+        KeyFile(tmp_path / "k")
 
 
 @pytest.mark.slow

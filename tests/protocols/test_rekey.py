@@ -271,7 +271,7 @@ def test_nothing_prints_the_key(mode: Any, tmp_path: Path) -> None:
         (lambda: RekeyState("quantum"), "must be one of computational"),  # type: ignore[arg-type]
         (lambda: RekeyState(bits=64), "between 128 and 65280, but was 64"),
         (lambda: quantum(bits=127), "at least 128 bits, but 'k1' has 127"),
-        (lambda: quantum(name=""), "1 to 255 bytes"),
+        (lambda: quantum(name=""), "1 to 255 bytes, but was ''"),
         (
             lambda: rekey(*states("information-theoretic"), quantum(bits=65288)),
             "at most 65280 bits",

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ebit.games import EbitError
+from ebit.games import ArgumentError, EbitError
 from ebit.protocols.authentication import Authenticator
 from ebit.protocols.combiner import framed
-from ebit.protocols.conversation import ChannelError, converse
+from ebit.protocols.conversation import ChannelError, Expect, Message, converse
 from ebit.protocols.rekey import (
     QuantumKey,
     RekeyState,
@@ -269,3 +269,37 @@ def test_two_ends_at_a_socket() -> None:
     assert ending.result() == 2
     assert [one.key for one in mine] == [one.key for one in theirs]
     assert [one.quantum_key for one in theirs] == ["k0", "k1"]
+
+
+@pytest.mark.parametrize(
+    "words", [b"\x1b[2Jall fine", b"two\nlines", b"\xe2\x80\xaeback", b"x" * 501]
+)
+@pytest.mark.parametrize("part", [1, 2, 3])
+def test_words_that_are_not_for_reading_are_refused(words: bytes, part: int) -> None:
+    def stranger() -> Any:
+        parts = [bytes(9) + b"\0\0\1\0", b"", b"why", b"when", Offer().public]
+        parts[part] = words
+        yield Message("rekey-offer", framed(*parts))
+        yield Expect("rekey-answer")
+
+    state = RekeyState()
+    ending = converse(stranger(), rekey_bob(state, lambda _: None))[1]
+    assert "the peer's words must be printable text of at most 500 bytes" in str(ending.error)
+    assert state.epoch == 0
+
+
+@pytest.mark.parametrize("words", [b"\x1b]0;all fine\x07", b"x" * 501])
+def test_an_answers_reason_that_is_not_for_reading_is_refused(words: bytes) -> None:
+    def stranger() -> Any:
+        yield Expect("rekey-offer")
+        yield Message("rekey-answer", framed(words, bytes(ANSWER_BYTES)))
+
+    ending = converse(rekey_alice(RekeyState(), quantum()), stranger())[0]
+    assert "the peer's words must be printable" in str(ending.error)
+
+
+def test_own_words_must_be_printable_too() -> None:
+    with pytest.raises(ArgumentError, match="printable text, but one was"):
+        rekey(*states(), None, reason="two\nlines")
+    with pytest.raises(ArgumentError, match="printable text of 1 to 255 bytes"):
+        quantum(name="k\x07")

@@ -1,0 +1,35 @@
+"""A small file that keeps count of what was used: one writer at a time, on disk when a block has ended."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+__all__ = ["ledger"]
+
+
+@contextmanager
+def ledger(path: Path, table: str) -> Iterator[sqlite3.Connection]:
+    """Yield the database in a file, locked; what the block changes is kept if it ends well.
+
+    Args:
+        path: the file, made if need be, readable by its owner only.
+        table: the statement that makes its table, if that is not there yet.
+
+    Raises:
+        OSError, sqlite3.Error: a file that cannot be read or written, or is no database.
+    """
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    with closing(sqlite3.connect(path, timeout=30, isolation_level=None)) as db:
+        db.execute("pragma synchronous = full")
+        db.execute("begin immediate")
+        try:
+            db.execute(table)
+            yield db
+        except BaseException:
+            db.execute("rollback")
+            raise
+        db.execute("commit")
