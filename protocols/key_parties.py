@@ -336,7 +336,11 @@ class _Sifted:
         self.facts["leak_bits"] = self.facts["reconciliation_bits"] = int(made.leak_bits)
         self.facts["message_rounds"] = int(made.message_rounds)
         self.facts["corrected"] = made.errors_corrected
-        if made.capped:
+        if (
+            not made.capped
+        ):  # now all errors of the key rounds are known, not those in surplus alone
+            self.facts["qbers"][self.law.key_name] = made.errors_corrected / len(self.raw)
+        else:
             self.reason = (
                 "the key rounds have more errors than was planned for ("
                 + self._key_errors()

@@ -222,6 +222,16 @@ class KeyResult:
                     f"{self.message_rounds:,} message rounds",
                 )
             )
+        phase = self.plan.get("phase_error")
+        if not self.aborted and phase is not None:
+            rows.append(
+                (
+                    "length",
+                    f"{self.raw_bits:,} raw bits x (1 - h({100 * phase:.2f} %)), that being the most "
+                    f"phase errors, less {self.plan['leak_cap']:,} that might have been told, "
+                    f"{self.plan['verification_bits']} to verify, and epsilon's",
+                )
+            )
         if not self.aborted:
             rows.append(
                 (
