@@ -19,7 +19,7 @@ from ebit.protocols.authentication import Authenticator
 from ebit.protocols.conversation import Ending, converse
 from ebit.protocols.key_eve import eve_of
 from ebit.protocols.key_outcome import circumstances, plan_of, result_of
-from ebit.protocols.key_parties import KeyEnding, SiftingLaw, alice, bob
+from ebit.protocols.key_parties import KeyEnding, SiftingLaw, alice, bob, chsh_error, chsh_value
 from ebit.protocols.key_result import KeyResult
 from ebit.protocols.run import Run
 from ebit.protocols.sifting import Bytes, RawSide
@@ -61,6 +61,12 @@ def judge(run: Run, purpose: Mapping[str, Any]) -> KeyResult:
     found = result_of(
         purpose, ends, run=run.info, seconds=time.perf_counter() - begun, **circumstances(run, seed)
     )
+    if found.S is None and law.chsh and not middle:
+        # Bob could not decode Alice's bits and so knows no S; the referee has both sides.
+        S, error = _chsh_of(one, two, law)
+        if S is not None:
+            seen = f"S to the parties, who could not compare their tests: {S:.4f} is the referee's"
+            found = replace(found, S=S, S_error=error, not_given=(seen, *found.not_given))
     a, b = (None if end.value is None else end.value.key for end in ends)
     return replace(
         found,
@@ -68,6 +74,14 @@ def judge(run: Run, purpose: Mapping[str, Any]) -> KeyResult:
         eve=eve_of(run, purpose, ends[0].value, found.leak_bits, found.key_bits),
         not_given=(_ONE_PROCESS, *found.not_given),
     )
+
+
+def _chsh_of(one: RawSide, two: RawSide, law: SiftingLaw) -> tuple[float | None, float | None]:
+    """S of both sides' rounds, with its standard error."""
+    at = [(one.settings == x) & (two.settings == y) for x, y in law.chsh]
+    agree = [int((one.bits[here] == two.bits[here]).sum()) for here in at]
+    total = [int(here.sum()) for here in at]
+    return chsh_value(agree, total), chsh_error(agree, total)
 
 
 def parties_of(protocol: str) -> tuple[Any, Any]:
