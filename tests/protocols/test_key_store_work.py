@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from uuid import uuid4
 
 import pytest
@@ -38,13 +37,9 @@ def test_made_up_ids_make_no_more_work_than_one(tmp_path, tried):
     a, b = make(tmp_path, share=1)
     fill((a, b), some_bytes(16 + 32 * 200))
     ids = [key_id(Place(tag_of(BLOCK), 32 * k, 32, 7)) for k in range(128)]
-    start = time.perf_counter()
     (found,) = b.together([wish(ids)])
-    seconds = time.perf_counter() - start
-    print(f"\n128 made-up ids, 200 masters: {1000 * seconds:.1f} ms, {tried[0]} codes")
     assert isinstance(found, UnknownKeyError)
     assert tried[0] <= 191 + 1024  # the groups of a slave, and the tries for others
-    assert seconds < 0.5
 
 
 def test_ids_of_what_is_not_here_cost_no_code(tmp_path, tried):
@@ -69,16 +64,15 @@ def test_ids_of_what_is_not_here_cost_no_code(tmp_path, tried):
     assert isinstance(b.together([wish([later.id])])[0], tuple)
 
 
-def test_a_request_for_shared_keys_that_are_there_is_quick(tmp_path):
+def test_a_request_for_shared_keys_that_are_there_makes_bounded_work(tmp_path, tried):
     a, b = make(tmp_path, share=1)
     fill((a, b), some_bytes(16 + 32 * 128))
     (keys,) = a.together([Deliver(THERE[0], HERE[0], 256, 128, "", HERE[-2:])])
     ids = [key.id for key in keys]
-    start = time.perf_counter()
+    before = tried[0]
     (stranger,) = b.together([wish(ids, slave=HERE[1])])
     (found,) = b.together([wish(ids)])
-    seconds = time.perf_counter() - start
-    print(f"\n128 keys of the last group of 191: {1000 * seconds:.1f} ms")
+    # Each key tries the groups of its slave once; the stranger's request is cut off.
+    assert tried[0] - before <= 128 * 191 + 191 + 1024
     assert isinstance(stranger, NotNamedError | UnknownKeyError)
     assert [key.key for key in found] == [key.key for key in keys]
-    assert seconds < 1
