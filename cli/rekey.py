@@ -137,7 +137,7 @@ def command(
         "keys_equal": equal,
         "secrecy": "demonstration" if any(one.secrecy != "own" for one in kept) else "own",
         "file": None if out is None or not kept else str(out),
-        "reason": None if failed is None else str(failed),
+        "reason": _why(failed, kept),
     }
     if kept or as_json:
         emit(plain, lambda: str(kept[-1]), as_json=as_json)
@@ -227,8 +227,17 @@ class _Ends:
             )
         else:
             follows = refreshes_bob(state, find, self.keep, auth=seal)
-            ending = connect(str(there), follows, role="bob", timeout=timeout, say=say)
+            ending = connect(
+                str(there), follows, role="bob", timeout=timeout, patience=timeout, say=say
+            )
         return ending.error
+
+
+def _why(failed: EbitError | None, kept: list[Any]) -> str | None:
+    """Why it ended, or why a refresh was made without the quantum key."""
+    if failed is not None:
+        return str(failed)
+    return next((one.reason for one in kept if one.fallback), None)
 
 
 def _copy(source: KeySource | None, key_id: str, bits: int, side: Side) -> QuantumKey | None:
@@ -309,19 +318,31 @@ def _reading(meter: Any, events: TextIO) -> Callable[[], str]:
     def wait() -> str:
         while line := events.readline():
             kind, _, rest = line.strip().partition(" ")
-            if kind == "bytes" and rest.strip().isdecimal():
-                meter.spend(int(rest))
+            spent = _spent(rest) if kind == "bytes" else None
+            if spent is not None:
+                meter.spend(spent)
             elif kind == "alarm":
                 meter.alarm(_plain(rest.strip()))
-            elif kind:
-                raise ArgumentError(
-                    f"an event must be 'bytes N' or 'alarm WORDS', but was {line.strip()[:60]!r}"
+            elif kind:  # a slip in one line does not stop what watches over keys
+                click.echo(
+                    f"  passed over: an event must be 'bytes N' or 'alarm WORDS', but was "
+                    f"{_plain(line.strip())[:60]!r}",
+                    err=True,
                 )
             if meter.due():
                 return str(meter.due())
         return ""
 
     return wait
+
+
+def _spent(text: str) -> int | None:
+    """A number of bytes, also written 5e8; None if it is none."""
+    try:
+        number = float(text.replace("_", ""))
+        return int(number) if number >= 0 and number == int(number) else None
+    except (ValueError, OverflowError):
+        return None
 
 
 def _plain(text: str) -> str:

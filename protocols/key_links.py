@@ -37,7 +37,6 @@ _TWO_PROCESSES = (
     "a quantum link: the listening process runs the source and hands the other its half over the same "
     "network"
 )
-_AGAIN = 0.2  # seconds between two tries to reach Alice
 
 
 def key_listen(
@@ -153,7 +152,8 @@ def key_connect(
     """
     mine = _authenticator(auth, "bob")
     say = getattr(progress, "say", None)
-    his, about = _patiently(address, timeout, say).result()
+    # She may not be there yet.
+    his, about = connect(address, _receiver(), timeout=timeout, patience=timeout, say=say).result()
     purpose, plan, law = about.purpose, about.plan, about.law
     begun = time.perf_counter()
     ending = connect(
@@ -187,21 +187,6 @@ def _authenticator(auth: str | Path, role: str) -> Authenticator:
         )
     found.check_ready()
     return found
-
-
-def _patiently(address: str, timeout: float, say: Any) -> Ending[Any]:
-    """The session of the quantum link; she may not be there yet."""
-    until, waits = time.monotonic() + timeout, False
-    while True:
-        try:
-            return connect(address, _receiver(), timeout=timeout, say=say)
-        except ChannelError as error:
-            if "nobody listens" not in str(error) or time.monotonic() > until:
-                raise
-            if say is not None and not waits:
-                say(f"waiting up to {timeout:g} s for {address}")
-            waits = True
-            time.sleep(_AGAIN)
 
 
 class _LostLinkError(Exception):

@@ -27,6 +27,7 @@ T = TypeVar("T")
 _LOOPBACK = "127.0.0.1"
 _GREETING = 5.0  # seconds for the first bytes of a caller
 _CALLERS = 32  # callers that are waited for at once
+_AGAIN = 0.2  # seconds between two tries to reach a peer
 _TURN = 0.5  # seconds between looks at the clock
 
 
@@ -64,6 +65,7 @@ def connect(
     *,
     role: Role = "bob",
     timeout: float = 60.0,
+    patience: float = 0.0,
     most_bytes: int = MOST_BYTES,
     say: Say | None = None,
 ) -> Ending[T]:
@@ -74,6 +76,7 @@ def connect(
         party: this side.
         role: of this side; the other must have the other one.
         timeout: seconds to reach the peer, and then for each message to come or go as a whole.
+        patience: seconds to wait where nobody listens yet.
         most_bytes: the largest message that is accepted.
         say: told what happens, a line at a time.
 
@@ -87,23 +90,37 @@ def connect(
     """
     host, port = parse_address(address)
     _check_times(timeout=timeout)
-    try:
-        sock = socket.create_connection((host, port), timeout=timeout)
-    except TimeoutError:
-        raise ChannelError(
-            f"{host}:{port} does not answer within {timeout:g} s: check host, port and firewall"
-        ) from None
-    except ConnectionRefusedError:
-        raise ChannelError(
-            f"nobody listens at {host}:{port}: start the other side first, and check the port"
-        ) from None
-    except (OSError, UnicodeError) as error:  # the latter of a name that cannot be one
-        raise ChannelError(f"{host}:{port} cannot be reached: {_words(error)}") from None
+    sock = _reached(host, port, timeout, patience, say)
     with closing(Line(sock, timeout=timeout, most_bytes=most_bytes, say=say)) as line:
         line.send(greeting(role))
         check_greeting(line.read(GREETING_BYTES, "a greeting"), role)
         _tell(say, f"connected to {line.peer}")
         return _run(party, role, line)
+
+
+def _reached(
+    host: str, port: int, timeout: float, patience: float, say: Say | None
+) -> socket.socket:
+    """A socket to the peer, who may not be there yet."""
+    until, waits = time.monotonic() + patience, False
+    while True:
+        try:
+            return socket.create_connection((host, port), timeout=timeout)
+        except TimeoutError:
+            raise ChannelError(
+                f"{host}:{port} does not answer within {timeout:g} s: check host, port and firewall"
+            ) from None
+        except ConnectionRefusedError:
+            if time.monotonic() >= until:
+                raise ChannelError(
+                    f"nobody listens at {host}:{port}: start the other side first, and check the port"
+                ) from None
+        except (OSError, UnicodeError) as error:  # the latter of a name that cannot be one
+            raise ChannelError(f"{host}:{port} cannot be reached: {_words(error)}") from None
+        if not waits:
+            _tell(say, f"waiting up to {patience:g} s for {host}:{port}")
+        waits = True
+        time.sleep(_AGAIN)
 
 
 def listen(

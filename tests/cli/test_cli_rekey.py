@@ -96,9 +96,25 @@ def test_events_refresh_by_bytes_and_alarm(tmp_path, capsys):
     assert code == 0
     triggers = [one["trigger"] for one in plain["epochs"]]
     assert triggers == ["the first key", "bytes: 1,100 of 1,000", "alarm: QBER 9 %"]
-    events.write_text("bytes many\n")
-    assert run(["rekey", "--policy", "bytes=1000", "--events", str(events)]) == 2
-    assert "'bytes N' or 'alarm WORDS', but was 'bytes many'" in capsys.readouterr().err
+
+
+def test_a_slip_in_an_event_stops_nothing(tmp_path, capsys):
+    events = tmp_path / "events"
+    events.write_text("bytes many\nbytes -1\nfoo\nbytes 1e3\n")
+    assert run(["rekey", "--policy", "bytes=1000", "--events", str(events), "--json"]) == 0
+    shown = capsys.readouterr()
+    assert [one["trigger"] for one in json.loads(shown.out)["epochs"]] == [
+        "the first key",
+        "bytes: 1,000 of 1,000",
+    ]
+    for slip in ("'bytes many'", "'bytes -1'", "'foo'"):
+        assert f"'bytes N' or 'alarm WORDS', but was {slip}" in shown.err
+
+
+def test_the_reason_of_a_fallback_stands_on_top(capsys):
+    _, plain = told(capsys, "--epochs", "1")
+    assert plain["fallback"] is True
+    assert "no quantum key was given" in plain["reason"]
 
 
 def test_time_refreshes(capsys):
