@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from ebit.analysis.health_online import HealthFailure, HealthTests
     from ebit.analysis.health_report import health_report
     from ebit.analysis.intervals import Interval
+    from ebit.analysis.key_plan import KeyPlan, plan_key
+    from ebit.analysis.key_rate_result import RateResult
+    from ebit.analysis.key_rates import key_rate
     from ebit.analysis.nosignalling import NoSignalling, no_signalling
     from ebit.analysis.pef import design_pef
     from ebit.analysis.planning import Plan, plan_rounds
@@ -37,6 +40,9 @@ if TYPE_CHECKING:
     from ebit.analysis.toeplitz import ToeplitzHash, toeplitz_hash
     from ebit.analysis.trevisan import trevisan_extract
     from ebit.analysis.trevisan_plan import plan_trevisan
+    from ebit.analysis.watch_calibration import Calibration, calibrate
+    from ebit.analysis.watch_detector import ChangeDetector
+    from ebit.analysis.watch_session import SessionTest
 
 _HOME = {
     "accumulation": ("accumulate",),
@@ -76,6 +82,12 @@ _HOME = {
     ),
     "health_report": ("health_report",),
     "intervals": ("Interval",),
+    "key_plan": (
+        "KeyPlan",
+        "plan_key",
+    ),
+    "key_rate_result": ("RateResult",),
+    "key_rates": ("key_rate",),
     "nosignalling": (
         "NoSignalling",
         "no_signalling",
@@ -104,11 +116,19 @@ _HOME = {
     ),
     "trevisan": ("trevisan_extract",),
     "trevisan_plan": ("plan_trevisan",),
+    "watch_calibration": (
+        "Calibration",
+        "calibrate",
+    ),
+    "watch_detector": ("ChangeDetector",),
+    "watch_session": ("SessionTest",),
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
+    "Calibration",
     "CertificatePlan",
+    "ChangeDetector",
     "Convention",
     "Correlator",
     "EntropyCertificate",
@@ -118,20 +138,25 @@ __all__ = [
     "HealthFailure",
     "HealthTests",
     "Interval",
+    "KeyPlan",
     "NoSignalling",
     "Plan",
+    "RateResult",
     "RunInfo",
     "Score",
+    "SessionTest",
     "StateScore",
     "ToeplitzHash",
     "TrustedEntropy",
     "accumulate",
+    "calibrate",
     "certify",
     "design_pef",
     "entropy_curves",
     "estimate_entropy",
     "guessing_probability",
     "health_report",
+    "key_rate",
     "min_entropy_both",
     "min_entropy_one",
     "no_signalling",
@@ -140,6 +165,7 @@ __all__ = [
     "output_length",
     "plan_certificate",
     "plan_entropy",
+    "plan_key",
     "plan_rounds",
     "plan_trevisan",
     "score",
