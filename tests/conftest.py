@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import qiskit  # noqa: F401 - first met in a thread that ends, it crashes the process later on
 from hypothesis import settings
 
 # The same cases each time, and no limit on their time: a machine that is busy is no fault of ours.
