@@ -9,7 +9,7 @@ from typing import Any
 
 from ebit.analysis.intervals import Interval
 from ebit.analysis.results import RunInfo, pandas_or_raise
-from ebit.analysis.sheet import Sheet, interval_dict, run_dict, run_rows
+from ebit.analysis.sheet import Sheet, Shown, interval_dict, run_dict, run_rows
 
 __all__ = ["ChipMap", "CrossTalk", "PairScore", "Prediction"]
 
@@ -136,7 +136,7 @@ class Prediction:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class ChipMap:
+class ChipMap(Shown):
     """CHSH on every pair of a chip.
 
     Prints as text, as rich HTML in a notebook, as JSON (`to_dict`) and as a data frame
@@ -211,12 +211,6 @@ class ChipMap:
 
     def __repr__(self) -> str:
         return f"ChipMap({self.backend}, {self.mode}: {self.summary})"
-
-    def __str__(self) -> str:
-        return self._sheet().text()
-
-    def _repr_html_(self) -> str:
-        return self._sheet().html()
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain data that JSON can hold."""

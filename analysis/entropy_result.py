@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from ebit.analysis.sheet import Sheet
+from ebit.analysis.sheet import Sheet, Shown
 
 __all__ = ["EntropyCertificate"]
 
@@ -13,7 +13,7 @@ _LISTS = ("assumptions", "not_given")
 
 
 @dataclass(frozen=True)
-class EntropyCertificate:
+class EntropyCertificate(Shown):
     """Min-entropy that n rounds certify, or the reason why they certify none.
 
     Attributes:
@@ -110,9 +110,3 @@ class EntropyCertificate:
             table=(),
             lists=(("assumptions", self.assumptions), ("not given", self.not_given)),
         )
-
-    def __str__(self) -> str:
-        return self._sheet().text()
-
-    def _repr_html_(self) -> str:
-        return self._sheet().html()

@@ -29,7 +29,7 @@ from ebit.analysis.binomial import check_count, check_probability
 from ebit.analysis.key_asymptotic import MOST_S, check_error_rate, check_s
 from ebit.analysis.key_finite import FiniteBound, finite_bound
 from ebit.analysis.key_plan_search import MOST_ROUNDS, VERIFICATION, Search
-from ebit.analysis.sheet import Sheet
+from ebit.analysis.sheet import Sheet, Shown
 from ebit.games import ArgumentError
 
 __all__ = ["PLANNED", "KeyPlan", "plan_key"]
@@ -63,7 +63,7 @@ _OWN = {
 
 
 @dataclass(frozen=True)
-class KeyPlan:
+class KeyPlan(Shown):
     """What both parties agree on before the first signal; what is observed only decides to abort.
 
     Attributes:
@@ -155,7 +155,7 @@ class KeyPlan:
                 values[name] = tuple(value)
         return cls(**{**values, "epsilons": dict(values["epsilons"])})
 
-    def sheet(self) -> Sheet:
+    def _sheet(self) -> Sheet:
         """Return what is shown."""
         if self.length:
             sentence = (
@@ -200,9 +200,6 @@ class KeyPlan:
             table=(),
             lists=(("assumes", self.assumptions), ("does not give", self.not_given)),
         )
-
-    def __str__(self) -> str:
-        return self.sheet().text()
 
 
 def _odds(bases: tuple[str, ...], odds: tuple[float, ...]) -> str:

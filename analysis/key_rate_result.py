@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from ebit.analysis.sheet import Sheet
+from ebit.analysis.sheet import Sheet, Shown
 
 __all__ = ["ASSUMPTIONS", "NOT_GIVEN", "RateResult"]
 
@@ -42,7 +42,7 @@ NOT_GIVEN = ("a key: nothing was run",)
 
 
 @dataclass(frozen=True)
-class RateResult:
+class RateResult(Shown):
     """What a protocol is worth.
 
     Attributes:
@@ -100,7 +100,7 @@ class RateResult:
             plain[item.name] = dict(value) if isinstance(value, Mapping) else value
         return plain
 
-    def sheet(self) -> Sheet:
+    def _sheet(self) -> Sheet:
         """Return what is shown."""
         kind = "of an endless run" if self.rounds is None else f"of {self.rounds:,} signals"
         if self.rate <= 0:
@@ -120,12 +120,6 @@ class RateResult:
             table=(),
             lists=(("assumes", self.assumptions), ("does not give", self.not_given)),
         )
-
-    def __str__(self) -> str:
-        return self.sheet().text()
-
-    def _repr_html_(self) -> str:
-        return self.sheet().html()
 
 
 def _rows(r: RateResult) -> list[tuple[str, str]]:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from ebit.analysis.intervals import Interval
     from ebit.analysis.results import RunInfo
 
-__all__ = ["Sheet", "interval_dict", "p_text", "run_dict", "run_rows", "span"]
+__all__ = ["Sheet", "Shown", "interval_dict", "p_text", "run_dict", "run_rows", "span"]
 
 _GOOD, _BAD, _PLAIN = "#0072b2", "#b34700", "#595959"
 _CELL = "padding:2px 10px;text-align:left;vertical-align:top"
@@ -88,6 +88,19 @@ class Sheet:
             f"</b>: {escape(self.sentence)}</p><table><tbody>{rows}</tbody></table>"
             f"{table}{lists}</div>"
         )
+
+
+class Shown:
+    """What shows itself as a sheet: as text where it is printed, as HTML in a notebook."""
+
+    def _sheet(self) -> Sheet:
+        raise NotImplementedError
+
+    def __str__(self) -> str:
+        return self._sheet().text()
+
+    def _repr_html_(self) -> str:
+        return self._sheet().html()
 
 
 def span(interval: Interval) -> str:

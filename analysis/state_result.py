@@ -7,7 +7,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, Literal
 
 from ebit.analysis.intervals import Interval
-from ebit.analysis.sheet import Sheet, interval_dict, p_text, run_dict, run_rows, span
+from ebit.analysis.sheet import Sheet, Shown, interval_dict, p_text, run_dict, run_rows, span
 from ebit.games import Trials
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Threshold:
 
 
 @dataclass(frozen=True, eq=False)
-class StateScore:
+class StateScore(Shown):
     """A state's fidelity, and what it proves about its entanglement.
 
     Prints as text, as rich HTML in a notebook, as JSON (`to_dict`) and as a data frame
@@ -106,12 +106,6 @@ class StateScore:
     not_given: tuple[str, ...]
     run: RunInfo | None = None
     trials: Trials | None = field(default=None, repr=False)
-
-    def __str__(self) -> str:
-        return self._sheet().text()
-
-    def _repr_html_(self) -> str:
-        return self._sheet().html()
 
     def _sheet(self) -> Sheet:
         rows = run_rows(self.run)

@@ -12,7 +12,7 @@ at least c, and within n rounds one happens with probability at most n / c.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -21,14 +21,12 @@ import numpy.typing as npt
 
 from ebit.analysis.binomial import check_count
 from ebit.analysis.watch_calibration import WatchGame, watch_game
+from ebit.analysis.watch_feeding import Pieces, RoundFed
 from ebit.analysis.watch_guarantee import FRACTIONS, change_guarantee, watch_rates
 from ebit.analysis.watch_kernels import (
     LANES,
     RUN,
-    as_rounds,
     move,
-    packed_words,
-    round_words,
     scan_every,
     scan_fails,
 )
@@ -61,7 +59,7 @@ def _tables(q0: float, rates: tuple[float, ...]) -> tuple[Floats, Floats]:
     return passes, after
 
 
-class ChangeDetector:
+class ChangeDetector(RoundFed):
     """A change detector for one stream of rounds, in constant memory.
 
     Rounds come one by one (`step`), in rows (`feed`) or packed (`feed_packed`), mixed at will: the
@@ -143,16 +141,6 @@ class ChangeDetector:
         """Failed rounds in all."""
         self._settle()
         return self._fails
-
-    @property
-    def alarm(self) -> bool:
-        """Whether the alarm was raised."""
-        return self._alarm is not None
-
-    @property
-    def alarm_round(self) -> int | None:
-        """The round, counted from 1, at which the alarm was raised, or None."""
-        return self._alarm
 
     @property
     def components(self) -> tuple[float, ...]:
@@ -243,31 +231,7 @@ class ChangeDetector:
         moved: list[float] = (self._state * factor + summand).tolist()
         return moved
 
-    def feed(self, passed: npt.ArrayLike) -> int:
-        """Take a row of rounds and return how many of them were used: up to the alarm, or all.
-
-        Args:
-            passed: shape (n,), bools or 0 and 1, in the order of time.
-
-        Raises:
-            ArgumentError: other values, of which none is used then; or the alarm was raised before.
-        """
-        self._check_running()
-        return self._scan(round_words(as_rounds(passed)))
-
-    def feed_packed(self, data: npt.NDArray[np.uint8], count: int | None = None) -> int:
-        """Take rounds in the order of numpy.packbits, eight to a byte, and return how many were used.
-
-        Args:
-            data: bytes, shape (m,). count: rounds, at most 8 m; all, if left out.
-
-        Raises:
-            ArgumentError: data of another kind, count out of range; or the alarm was raised before.
-        """
-        self._check_running()
-        return self._scan(packed_words(data, count))
-
-    def _scan(self, pieces: Iterable[tuple[npt.NDArray[np.uint64], int]]) -> int:
+    def _scan(self, pieces: Pieces) -> int:
         self._settle()
         used = 0
         scan: Callable[..., tuple[int, int, int, bool]] = scan_every if self._every else scan_fails

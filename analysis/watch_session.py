@@ -9,16 +9,16 @@ be won back, so it suits links that may be attacked from the start, not changes 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ebit.analysis.binomial import check_count, check_probability
 from ebit.analysis.watch_calibration import WatchGame, watch_game
+from ebit.analysis.watch_feeding import Pieces, RoundFed
 from ebit.analysis.watch_guarantee import FRACTIONS, watch_rates
-from ebit.analysis.watch_kernels import as_rounds, packed_words, round_words, scan_session
+from ebit.analysis.watch_kernels import scan_session
 from ebit.games import ArgumentError
 
 __all__ = ["SessionTest", "session_log_e"]
@@ -47,7 +47,7 @@ def session_log_e(fails: int, passes: int, q0: float, rates: Sequence[float]) ->
     return top + math.log(math.fsum(math.exp(x - top) for x in logs) / len(logs))
 
 
-class SessionTest:
+class SessionTest(RoundFed):
     """An e-process from the start of a session: P(ever a false alarm) is at most alpha.
 
     Only the numbers of passed and failed rounds matter, so the state is exact. Rounds come as for
@@ -107,16 +107,6 @@ class SessionTest:
         return self._fails
 
     @property
-    def alarm(self) -> bool:
-        """Whether the alarm was raised."""
-        return self._alarm is not None
-
-    @property
-    def alarm_round(self) -> int | None:
-        """The round, counted from 1, at which the alarm was raised, or None."""
-        return self._alarm
-
-    @property
     def log_e(self) -> float:
         """Natural logarithm of the e-process now; the alarm is raised at ln(1/alpha)."""
         return session_log_e(self._fails, self._passes, self.q0, self.rates)
@@ -151,31 +141,7 @@ class SessionTest:
         self._next = self._fails + max(1, int((self._first - top) / max(self._up)))
         return False
 
-    def feed(self, passed: npt.ArrayLike) -> int:
-        """Take a row of rounds and return how many of them were used: up to the alarm, or all.
-
-        Args:
-            passed: shape (n,), bools or 0 and 1, in the order of time.
-
-        Raises:
-            ArgumentError: other values, of which none is used then; or the alarm was raised before.
-        """
-        self._check_running()
-        return self._scan(round_words(as_rounds(passed)))
-
-    def feed_packed(self, data: npt.NDArray[np.uint8], count: int | None = None) -> int:
-        """Take rounds in the order of numpy.packbits and return how many were used.
-
-        Args:
-            data: bytes, shape (m,). count: rounds, at most 8 m; all, if left out.
-
-        Raises:
-            ArgumentError: data of another kind, count out of range; or the alarm was raised before.
-        """
-        self._check_running()
-        return self._scan(packed_words(data, count))
-
-    def _scan(self, pieces: Iterable[tuple[npt.NDArray[np.uint64], int]]) -> int:
+    def _scan(self, pieces: Pieces) -> int:
         up, down, used = np.array(self._up), np.array(self._down), 0
         for words, count in pieces:
             done = 0

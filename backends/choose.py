@@ -202,7 +202,9 @@ def embeddings(
     beam: list[tuple[float, dict[int, int]]] = [(0.0, {})]
     for logical in _order(near, pinned):
         grown = []
-        cheapest = sorted(range(calibration.num_qubits), key=partial(own_cost, logical))
+        cheapest = []
+        if not near[logical]:
+            cheapest = sorted(range(calibration.num_qubits), key=partial(own_cost, logical))
         for cost, placed in beam:
             friends = [placed[m] for m in near[logical] if m in placed]
             if logical in pinned:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from ebit.backends.gate import gate
+from ebit.backends.gate import gate, transaction
 from ebit.backends.home import on_network
 from ebit.backends.schema import APPLICATION, VERSION, bring_up_to_date
 from ebit.games import EbitError
@@ -162,18 +162,11 @@ class LedgerFile:
         if db.execute("PRAGMA journal_mode").fetchone()[0] != wanted:
             db.execute(f"PRAGMA journal_mode = {wanted}")
         if version < VERSION:
-            db.execute("BEGIN IMMEDIATE")
-            try:
+            with transaction(db):
                 # Another process may have done it while this one waited.
                 version = _number(db, "user_version")
                 self._refuse_newer(version)
                 bring_up_to_date(db, version)
-                db.execute("COMMIT")
-            except BaseException:
-                if db.in_transaction:
-                    with suppress(sqlite3.Error):
-                        db.execute("ROLLBACK")
-                raise
 
     def _refuse_newer(self, version: int) -> None:
         if version > VERSION:

@@ -7,9 +7,10 @@ import os
 import sqlite3
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
+from ebit.backends.gate import transaction
 from ebit.games import EbitError
 
 __all__ = [
@@ -22,7 +23,6 @@ __all__ = [
     "new_database",
     "open_file",
     "pad_at",
-    "transaction",
 ]
 
 PAD_BYTES = 16
@@ -183,24 +183,10 @@ def check_file(path: Path) -> None:
     except OSError as error:
         raise AuthError(
             f"the pre-shared key {path} cannot be read: {error.strerror or error}; make one with "
-            "new_auth_key, and give its two files to the two parties"
+            "ebit key --new-auth PATH, and give its two files to the two parties"
         ) from None
     if os.name == "posix" and mode & 0o077:
         raise AuthError(f"the pre-shared key {path} can be read by others: chmod 600 {path}")
-
-
-@contextmanager
-def transaction(db: sqlite3.Connection) -> Iterator[None]:
-    """All or nothing, and nobody else meanwhile; on disk when the block has ended."""
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        db.execute("COMMIT")
-    except BaseException:
-        if db.in_transaction:
-            with suppress(sqlite3.Error):  # closing undoes it as well
-                db.execute("ROLLBACK")
-        raise
 
 
 def _check(facts: dict[str, bytes]) -> bytes:

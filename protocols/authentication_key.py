@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from ebit.analysis.binomial import check_count
-from ebit.backends.gate import gate
+from ebit.backends.gate import gate, transaction
 from ebit.games import ArgumentError
 from ebit.protocols.authentication_file import (
     PAD_BYTES,
@@ -23,7 +23,6 @@ from ebit.protocols.authentication_file import (
     new_database,
     open_file,
     pad_at,
-    transaction,
 )
 from ebit.protocols.conversation import Role
 from ebit.protocols.private_files import private_file

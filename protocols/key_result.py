@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ebit.analysis import RunInfo
-from ebit.analysis.sheet import Sheet
+from ebit.analysis.intervals import Interval
+from ebit.analysis.sheet import Sheet, Shown, interval_dict
 from ebit.games import RefusedError
 from ebit.protocols.secret_bits import SecretBits
 
@@ -26,7 +27,7 @@ UNCOVERED = (
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class KeyResult:
+class KeyResult(Shown):
     """A secret key with what is proven about it, or the reason why there is none.
 
     Attributes:
@@ -102,6 +103,30 @@ class KeyResult:
         """The key's bits less those of the pre-shared key that authentication spent."""
         return self.key_bits - self.authentication_bits
 
+    @property
+    def qber_interval(self) -> Interval | None:
+        """The 95 % interval of the error rate (Clopper-Pearson), None before any round was tested.
+
+        Nothing rests on it: the theorem bounds the key rounds' errors by the tolerated rate.
+        """
+        from ebit.analysis.binomial import clopper_pearson
+
+        n = self.raw_bits - self.test_bits if self.protocol == "diqkd" else self.test_bits
+        if self.qber is None or n < 1:
+            return None
+        tail = (1 - _LEVEL) / 2
+        low, high = clopper_pearson(round(self.qber * n), n, low_error=tail, high_error=tail)
+        return Interval(float(low), float(high), _LEVEL, "Clopper-Pearson")
+
+    @property
+    def source(self) -> str:
+        """The paper whose theorem the length rests on."""
+        return _SOURCES[self.theorem]
+
+    def cite(self) -> str:
+        """Return the sources of the numbers, one a line."""
+        return "\n".join((self.source, _TAGS))
+
     def save(self, path: str | Path) -> KeyResult:
         """Write the key, readable by its owner only, and all but the key beside it, as PATH.json.
 
@@ -125,6 +150,7 @@ class KeyResult:
             "raw_bits": self.raw_bits,
             "test_bits": self.test_bits,
             "qber": self.qber,
+            "qber_interval": interval_dict(self.qber_interval),
             "qbers": dict(self.qbers),
             "tolerated": self.tolerated,
             "S": self.S,
@@ -141,6 +167,7 @@ class KeyResult:
             "reason": self.reason or None,
             "epsilon": self.epsilon,
             "theorem": self.theorem,
+            "source": self.source,
             "key_id": self.key_id,
             "block": self.key_id,
             "secrecy": self.secrecy,
@@ -182,13 +209,21 @@ class KeyResult:
                 f"equal on both sides, and of the length that {self.theorem} gives at error "
                 f"{self.epsilon:.3g}; but bases that a circuit fixes are covered by no proof of secrecy"
             )
-        but = ""
+        whom = ""
         if self.secrecy == "demonstration":
-            but = ", and but for whoever ran the simulator or the processor"
+            whom = " from all but whoever ran the simulator or the processor"
         return (
-            f"equal on both sides, and secret, except with probability {self.epsilon:.3g}{but}, by "
+            f"equal on both sides, and secret{whom}, except with probability {self.epsilon:.3g}, by "
             f"{self.theorem}, under the assumptions below"
         )
+
+    def _rate(self) -> str:
+        """The error rate with its interval, in percent."""
+        interval = self.qber_interval
+        if self.qber is None or interval is None:
+            return "none"
+        low, high = 100 * interval.low, 100 * interval.high
+        return f"{100 * self.qber:.2f} % [{low:.2f}, {high:.2f}]"
 
     def _rows(self) -> list[tuple[str, str]]:
         rows = [("rounds", f"{self.rounds:,} sent, {self.sifted:,} sifted")]
@@ -201,12 +236,10 @@ class KeyResult:
                 )
             )
         if self.qber is not None and self.protocol == "diqkd":
-            rows.append(("errors", f"{100 * self.qber:.2f} % of the key rounds"))
+            rows.append(("errors", f"{self._rate()} of the key rounds"))
         elif self.qber is not None:
             limit = "" if self.tolerated is None else f", {100 * self.tolerated:.2f} % tolerated"
-            rows.append(
-                ("errors", f"{100 * self.qber:.2f} % of {self.test_bits:,} tested rounds{limit}")
-            )
+            rows.append(("errors", f"{self._rate()} of {self.test_bits:,} tested rounds{limit}"))
         if len(self.qbers) > 1:
             each = ", ".join(f"{name} {100 * q:.2f} %" for name, q in self.qbers.items())
             rows.append(("by basis", each))
@@ -244,6 +277,7 @@ class KeyResult:
             rows.append(("equal on both sides", equal[self.keys_equal]))
         if self.eve is not None and self.eve.get("says"):
             rows.append(("Eve", str(self.eve["says"])))
+        rows.append(("theorem", f"{self.theorem}: {self.source}"))
         rows.append(("secrecy", _SECRECY[self.secrecy]))
         if self.file:
             rows.append(("file", self.file))
@@ -262,16 +296,17 @@ class KeyResult:
             lists=(("assumptions", self.assumptions), ("not given", self.not_given)),
         )
 
-    def __str__(self) -> str:
-        return self._sheet().text()
-
     def __repr__(self) -> str:
         return f"KeyResult({self.title})"
 
-    def _repr_html_(self) -> str:
-        return self._sheet().html()
 
-
+_LEVEL = 0.95
+_SOURCES = {
+    "tomamichel-2012": "Tomamichel, Lim, Gisin, Renner, Nature Communications 3, 634 (2012)",
+    "lim-2021": "Lim, Xu, Pan, Ekert, PRL 126, 100501 (2021)",
+    "nadlinger-2022": "Nadlinger et al., Nature 607, 682 (2022), eq. (73) of its supplement",
+}
+_TAGS = "Wegman, Carter, J. Comput. Syst. Sci. 22, 265 (1981), for authentication and verification"
 _SECRECY = {
     "demonstration": "demonstration: whoever ran the simulator or the processor can know this key",
     "own": "the parties' own device",

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ebit.backends.gate import gate
+from ebit.backends.gate import gate, transaction
 from ebit.backends.home import on_network
 from ebit.games import ArgumentError
 from ebit.protocols.key_store_seal import KeyStoreError
@@ -114,17 +114,8 @@ class StoreFile:
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
         """One transaction: on disk when the block ends, undone when it fails."""
-        with gate(), self._told():
-            db = self._connection()
-            db.execute("BEGIN IMMEDIATE")
-            try:
-                yield db
-                db.execute("COMMIT")
-            except BaseException:
-                if db.in_transaction:
-                    with suppress(sqlite3.Error):
-                        db.execute("ROLLBACK")
-                raise
+        with gate(), self._told(), transaction(self._connection()) as db:
+            yield db
 
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
+from ebit.backends.gate import gate, transaction
+
 __all__ = ["ledger"]
+
+_BUSY = 30.0  # seconds to wait for others
 
 
 @contextmanager
@@ -22,14 +26,13 @@ def ledger(path: Path, table: str) -> Iterator[sqlite3.Connection]:
     Raises:
         OSError, sqlite3.Error: a file that cannot be read or written, or is no database.
     """
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-    with closing(sqlite3.connect(path, timeout=30, isolation_level=None)) as db:
-        db.execute("pragma synchronous = full")
-        db.execute("begin immediate")
-        try:
-            db.execute(table)
-            yield db
-        except BaseException:
-            db.execute("rollback")
-            raise
-        db.execute("commit")
+    with gate():
+        if not path.exists():
+            # Only a file that is not there: closing one that another thread has open drops its locks.
+            with suppress(FileExistsError):
+                os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        with closing(sqlite3.connect(path, timeout=_BUSY, isolation_level=None)) as db:
+            db.execute("PRAGMA synchronous = FULL")
+            with transaction(db):
+                db.execute(table)
+                yield db

@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ebit.backends.gate import gate
+from ebit.backends.gate import gate, transaction
 from ebit.games import ArgumentError
 from ebit.protocols.private_files import OutOfBitsError, PoolError
 
@@ -101,7 +101,7 @@ class PoolIndex:
         Raises:
             ArgumentError: the same bits were put in meanwhile.
         """
-        with self._open() as db, _transaction(db):
+        with self._open() as db, transaction(db):
             try:
                 db.execute(
                     "INSERT INTO parcels (name, bits, taken, randomness, secrecy, digest, created) "
@@ -126,7 +126,7 @@ class PoolIndex:
         """One transaction: on disk when the block ends, undone when it fails."""
         if not self.there():
             raise OutOfBitsError(f"{self.folder} holds no bits: put some in first")
-        with self._open() as db, _transaction(db):
+        with self._open() as db, transaction(db):
             yield Step(db)
 
     def tidy(self) -> int:
@@ -134,7 +134,7 @@ class PoolIndex:
         if not self.there():
             return 0
         gone = 0
-        with self._open() as db, _transaction(db):
+        with self._open() as db, transaction(db):
             known = {p.name: p for p in _parcels(db)}
             for path in self.folder.iterdir():
                 parcel = known.get(path.stem)
@@ -172,7 +172,7 @@ class PoolIndex:
         version = _number(db, "user_version")
         if version == _VERSION and _number(db, "application_id") == _APPLICATION:
             return
-        with _transaction(db):
+        with transaction(db):
             version = _number(db, "user_version")
             tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
             if (version or tables) and _number(db, "application_id") != _APPLICATION:
@@ -196,19 +196,6 @@ class PoolIndex:
                 "BEGIN SELECT RAISE(ABORT, 'bits are handed out once'); END"
             )
             db.execute(f"PRAGMA user_version = {_VERSION}")
-
-
-@contextmanager
-def _transaction(db: sqlite3.Connection) -> Iterator[None]:
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        db.execute("COMMIT")
-    except BaseException:
-        if db.in_transaction:
-            with suppress(sqlite3.Error):  # closing undoes it as well
-                db.execute("ROLLBACK")
-        raise
 
 
 def _parcels(db: sqlite3.Connection, where: str = "", *values: str) -> tuple[Parcel, ...]:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from ebit.analysis import RunInfo, Score
 from ebit.analysis.entropy_result import EntropyCertificate
-from ebit.analysis.sheet import Sheet
+from ebit.analysis.sheet import Sheet, Shown
 from ebit.games import ArgumentError, RefusedError
 
 __all__ = ["FORMATS", "Format", "RandomBits"]
@@ -24,7 +24,7 @@ FORMATS: tuple[Format, ...] = ("raw", "hex", "base64", "numbers")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class RandomBits:
+class RandomBits(Shown):
     """Random bits with what is proven about them, or the reason why there are none.
 
     Attributes:
@@ -244,9 +244,3 @@ class RandomBits:
             table=(),
             lists=(("assumptions", self.assumptions), ("not given", self.not_given)),
         )
-
-    def __str__(self) -> str:
-        return self._sheet().text()
-
-    def _repr_html_(self) -> str:
-        return self._sheet().html()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ebit.analysis.sheet import Sheet
+from ebit.analysis.sheet import Sheet, Shown
 from ebit.games import RefusedError
 from ebit.protocols.key_result import Secrecy, save_key
 from ebit.protocols.rekey_schedule import Mode
@@ -17,7 +17,7 @@ __all__ = ["RekeyResult", "rekey_result"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class RekeyResult:
+class RekeyResult(Shown):
     """A key of one epoch with what it rests on.
 
     Attributes:
@@ -133,14 +133,8 @@ class RekeyResult:
             lists=(("assumptions", self.assumptions), ("not given", self.not_given)),
         )
 
-    def __str__(self) -> str:
-        return self._sheet().text()
-
     def __repr__(self) -> str:
         return f"RekeyResult({self.title})"
-
-    def _repr_html_(self) -> str:
-        return self._sheet().html()
 
 
 _SECRECY = {

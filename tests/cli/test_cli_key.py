@@ -15,28 +15,8 @@ import pytest
 
 from ebit.cli.main import run
 from ebit.protocols.authentication import new_auth_key
+from tests.protocols.keyhelp import FIELDS
 
-FIELDS = {
-    "protocol",
-    "attack",
-    "rounds",
-    "sifted",
-    "qber",
-    "S",
-    "leak_bits",
-    "f",
-    "message_rounds",
-    "key_bits",
-    "net_key_bits",
-    "keys_equal",
-    "aborted",
-    "reason",
-    "epsilon",
-    "theorem",
-    "eve",
-    "assumptions",
-    "not_given",
-}
 QUICK = ("--backend", "aer", "--rounds", "10000", "--seed", "1", "--quiet")
 
 

@@ -26,6 +26,31 @@ from ebit.protocols.sifting import RawSide
 Wire = Callable[[Role, int, bytes], Iterable[bytes]]
 
 
+FIELDS = {
+    "protocol",
+    "attack",
+    "rounds",
+    "sifted",
+    "qber",
+    "S",
+    "leak_bits",
+    "f",
+    "message_rounds",
+    "key_bits",
+    "net_key_bits",
+    "keys_equal",
+    "aborted",
+    "reason",
+    "epsilon",
+    "theorem",
+    "eve",
+    "assumptions",
+    "not_given",
+    "secrecy",
+}
+"""What the JSON of a key has at least."""
+
+
 @dataclass(frozen=True, eq=False)
 class Line:
     """A protocol on a backend: the plan and the circuits are fixed, the rounds are drawn by seeds."""

@@ -17,30 +17,7 @@ from ebit.games import ArgumentError, EbitError, RefusedError
 from ebit.protocols.key_outcome import _efficiency, _plainest
 from ebit.protocols.key_result import KeyResult, read_key, save_key
 from ebit.protocols.secret_bits import SecretBits
-from tests.protocols.keyhelp import line
-
-FIELDS = {
-    "protocol",
-    "attack",
-    "rounds",
-    "sifted",
-    "qber",
-    "S",
-    "leak_bits",
-    "f",
-    "message_rounds",
-    "key_bits",
-    "net_key_bits",
-    "keys_equal",
-    "aborted",
-    "reason",
-    "epsilon",
-    "theorem",
-    "eve",
-    "assumptions",
-    "not_given",
-    "secrecy",
-}
+from tests.protocols.keyhelp import FIELDS, line
 
 
 @pytest.fixture(scope="module")

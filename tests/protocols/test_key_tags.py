@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hmac
 import os
+import subprocess
+import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -25,6 +28,7 @@ from ebit.protocols.key_tags import (
     canonical,
     key_bits_for,
 )
+from ebit.protocols.key_uses_ledger import ledger
 from ebit.protocols.secret_bits import SecretBits
 
 METHODS = ["one-time", "hmac"]
@@ -241,3 +245,31 @@ def test_tags_that_were_cut() -> None:
             Tag.of_bytes(bytes(size))
     with pytest.raises(TagError, match="is wrong"):  # of the other method
         TagChecker(key()).check(b"m", TagSender(key(), method="hmac").tag(b"m"))
+
+
+_TRIES = """
+import sqlite3, sys
+try:
+    sqlite3.connect(sys.argv[1], timeout=0, isolation_level=None).execute("begin immediate")
+except sqlite3.OperationalError as error:
+    print(error)
+"""
+
+
+def test_a_thread_that_waits_takes_no_lock_away(tmp_path: Path) -> None:
+    """SQLite's locks are lost where another thread of the process closes the plain file."""
+    path, table = tmp_path / "sent", "create table if not exists t (x)"
+
+    def waits() -> None:
+        with ledger(path, table):
+            pass
+
+    with ledger(path, table):
+        thread = threading.Thread(target=waits)
+        thread.start()
+        thread.join(0.3)
+        assert thread.is_alive()
+        tried = [sys.executable, "-c", _TRIES, str(path)]
+        done = subprocess.run(tried, capture_output=True, text=True, check=True, timeout=60)
+        assert done.stdout.strip() == "database is locked"
+    thread.join()

@@ -16,46 +16,19 @@ from hypothesis import strategies as st
 
 from ebit.games import ArgumentError, EbitError, RefusedError
 from ebit.protocols.combiner import framed
-from ebit.protocols.conversation import ChannelError, converse
+from ebit.protocols.conversation import ChannelError
 from ebit.protocols.key_result import read_key
 from ebit.protocols.rekey import (
-    QuantumKey,
     RekeyMeter,
     RekeyPolicy,
     RekeyState,
     rekey,
-    rekey_alice,
-    rekey_bob,
 )
 from ebit.protocols.rekey_exchange import Offer, Shared
 from ebit.protocols.rekey_schedule import LABEL, MODES, derive, transcript
-from ebit.protocols.secret_bits import SecretBits
+from tests.protocols.rekeyhelp import BOTH, meet, quantum, states
 
 pytest.importorskip("cryptography")
-
-BOTH = pytest.mark.parametrize("mode", MODES)
-
-
-def quantum(seed: int = 1, bits: int = 256, name: str = "k1", **more: Any) -> QuantumKey:
-    data = np.random.default_rng(seed).integers(0, 2, bits, dtype=np.uint8)
-    return QuantumKey(name, SecretBits(np.packbits(data), bits), **more)
-
-
-def states(mode: Any = "computational", **more: Any) -> tuple[RekeyState, RekeyState]:
-    return RekeyState(mode, **more), RekeyState(mode, **more)
-
-
-def meet(
-    alice: RekeyState,
-    bob: RekeyState,
-    mine: QuantumKey | None,
-    theirs: QuantumKey | None,
-    wire: Any = None,
-) -> Any:
-    def find(key_id: str) -> QuantumKey | None:
-        return theirs if theirs is not None and theirs.id == key_id else None
-
-    return converse(rekey_alice(alice, mine), rekey_bob(bob, find), wire=wire)
 
 
 @BOTH

@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -24,36 +23,12 @@ from ebit.protocols.rekey import (
     rekey_bob,
 )
 from ebit.protocols.rekey_exchange import ANSWER_BYTES, OFFER_BYTES, Offer, answer
-from ebit.protocols.rekey_schedule import MODES, derive, transcript
+from ebit.protocols.rekey_schedule import derive, transcript
 from ebit.protocols.rekey_session import refreshes_alice, refreshes_bob
-from ebit.protocols.secret_bits import SecretBits
 from ebit.protocols.tcp import connect, listen
+from tests.protocols.rekeyhelp import BOTH, meet, quantum, states
 
 pytest.importorskip("cryptography")
-
-BOTH = pytest.mark.parametrize("mode", MODES)
-
-
-def quantum(seed: int = 1, bits: int = 256, name: str = "k1", **more: Any) -> QuantumKey:
-    data = np.random.default_rng(seed).integers(0, 2, bits, dtype=np.uint8)
-    return QuantumKey(name, SecretBits(np.packbits(data), bits), **more)
-
-
-def states(mode: Any = "computational", **more: Any) -> tuple[RekeyState, RekeyState]:
-    return RekeyState(mode, **more), RekeyState(mode, **more)
-
-
-def meet(
-    alice: RekeyState,
-    bob: RekeyState,
-    mine: QuantumKey | None,
-    theirs: QuantumKey | None,
-    wire: Any = None,
-) -> Any:
-    def find(key_id: str) -> QuantumKey | None:
-        return theirs if theirs is not None and theirs.id == key_id else None
-
-    return converse(rekey_alice(alice, mine), rekey_bob(bob, find), wire=wire)
 
 
 def flipped(role: str, number: int, at: int, bit: int = 0) -> Callable[..., list[bytes]]:

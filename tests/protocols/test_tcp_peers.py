@@ -50,7 +50,7 @@ def test_who_is_no_peer_is_found_out(behave: Callable[[socket.socket], None], wo
         begun = time.monotonic()
         with pytest.raises(ChannelError) as found:
             connect(address, answers(), timeout=SHORT)
-        assert time.monotonic() - begun < 30  # it gave up by itself
+        assert time.monotonic() - begun < 5
     assert words in str(found.value)
     assert "\n" not in str(found.value)
 
