@@ -88,3 +88,14 @@ def test_what_does_not_fit_is_refused_and_not_routed():
     (friend,) = FEZ.neighbours[lonely]
     with pytest.raises(ArgumentError, match="fixed"):
         complete_qubits(chsh(settings="per-shot"), open_backend("aer:fez"), (lonely, friend))
+
+
+def test_qubits_that_are_coupled_to_nothing_are_the_best_there_are():
+    from ebit.circuits import key_round
+
+    ranked = embeddings(key_round("bb84"), FEZ, pinned={})
+    errors = [FEZ.readout[q].error if FEZ.readout[q] else 1.0 for q in range(FEZ.num_qubits)]
+    least = sorted(range(FEZ.num_qubits), key=lambda q: errors[q])
+    # A gate more or less on a qubit changes little against its readout.
+    assert set(ranked[0]) <= set(least[:6])
+    assert len(ranked) == len(set(ranked)) > 100

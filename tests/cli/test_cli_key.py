@@ -125,6 +125,9 @@ def test_begun_and_resumed(capsys: pytest.CaptureFixture[str], tmp_path: Path) -
     assert resumed["key_bits"] == straight["key_bits"]
     assert resumed["qber"] == straight["qber"]
     assert resumed["keys_equal"] is True
+    # The same rounds make no second key: two of them would say more than the rounds hold.
+    assert run(["resume", job["job"], "--quiet"]) == 3
+    assert "before: they make no second one" in capsys.readouterr().err
 
 
 BAD: dict[str, tuple[list[str], str]] = {

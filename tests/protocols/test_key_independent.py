@@ -288,3 +288,28 @@ def test_no_wrong_key_whatever_happens_to_a_message(fault: str) -> None:
                 assert final or not all(e.value is not None and e.value.key for e in ends)
             else:
                 check_ends(ends, released=(role == "alice" and final, False))
+
+
+def with_losses(lost: int) -> tuple[RawSide, RawSide]:
+    """Rounds with exactly so many lost tests, and no other error."""
+    one, two = sides(5, S=8**0.5, qber=0.0)
+    tests = np.flatnonzero(two.settings < 2)
+    both = (one.settings & two.settings & (two.settings < 2)).astype(np.uint8)
+    bits = one.bits ^ both
+    bits[np.random.default_rng(6).choice(tests, lost, replace=False)] ^= 1
+    return one, RawSide(two.settings, bits)
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_the_tolerated_number_of_lost_tests_is_a_line(more: int) -> None:
+    tests = int((sides(5)[1].settings < 2).sum())
+    limit = round(0.149 * tests)  # what quantum devices reach, and less than was planned for
+    fixed = replace(plan(), tolerated_losses=limit)
+    ends = [end.result() for end in talk(5, plans=(fixed, fixed), made=with_losses(limit + more))]
+    assert ends[1].facts["tests_lost"] == limit + more
+    assert [end.key is None for end in ends] == [bool(more)] * 2
+    if more:
+        assert f"more than the {limit:,} that the plan tolerates" in ends[1].reason
+        assert ends[0].reason == "the other side found too many lost tests"
+    else:
+        assert ends[0].key == ends[1].key

@@ -170,3 +170,23 @@ def test_the_reason_is_that_of_who_met_it() -> None:
     assert _plainest(["the other side could not", "1 block was lost"]) == "1 block was lost"
     assert _plainest(["", ""]) == ""
     assert _plainest(["the other side could not", ""]) == "the other side could not"
+
+
+def test_the_error_rate_has_its_exact_interval(made: KeyResult) -> None:
+    """Clopper-Pearson: the tails of the binomial law at its ends are 2.5 % each."""
+    from scipy import stats
+
+    found = replace(made, qber=0.02, test_bits=1000)
+    interval = found.qber_interval
+    assert interval is not None
+    assert stats.binom.sf(19, 1000, interval.low) == pytest.approx(0.025, rel=1e-6)
+    assert stats.binom.cdf(20, 1000, interval.high) == pytest.approx(0.025, rel=1e-6)
+    assert found.to_dict()["qber_interval"]["level"] == 0.95
+    assert f"2.00 % [{100 * interval.low:.2f}, {100 * interval.high:.2f}] of 1,000" in str(found)
+    assert replace(made, qber=None).qber_interval is None
+
+
+def test_it_says_whose_theorem_it_rests_on(made: KeyResult) -> None:
+    assert "Nature Communications 3, 634 (2012)" in made.source
+    assert made.source in str(made)
+    assert made.to_dict()["source"] == made.source == made.cite().splitlines()[0]
